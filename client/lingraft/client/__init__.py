@@ -1,0 +1,88 @@
+"""The client of Lingraft: translation and classification over gRPC.
+
+    from lingraft.client import Client
+
+    with Client("localhost:50051") as client:
+        print(client.translate("Good morning", "yo").text)
+
+`Client` waits, `AsyncClient` is awaited; both have the same methods and answers. Needs grpcio and
+protobuf, nothing more.
+"""
+
+from lingraft.client.aio import AsyncClient
+from lingraft.client.config import ClientConfig
+from lingraft.client.errors import (
+    AccessError,
+    ArgumentError,
+    CallCancelledError,
+    ClientError,
+    DeadlineError,
+    EmptyTextError,
+    ExhaustedError,
+    InputTooLongError,
+    InvalidArgumentError,
+    LanguageRequiredError,
+    LanguageUnsupportedError,
+    ModelNotFoundError,
+    NotFoundError,
+    OptionUnsupportedError,
+    QueueFullError,
+    ServerFaultError,
+    ServiceError,
+    TooManyTextsError,
+    UnavailableError,
+    UnimplementedError,
+    Violation,
+)
+from lingraft.client.requests import Decoding
+from lingraft.client.results import (
+    Calibration,
+    Classification,
+    Health,
+    Label,
+    LanguagePair,
+    Metric,
+    Model,
+    ModelCard,
+    TransferReport,
+    Translation,
+)
+from lingraft.client.sync import Client
+
+__all__ = [
+    "AccessError",
+    "ArgumentError",
+    "AsyncClient",
+    "Calibration",
+    "CallCancelledError",
+    "Classification",
+    "Client",
+    "ClientConfig",
+    "ClientError",
+    "DeadlineError",
+    "Decoding",
+    "EmptyTextError",
+    "ExhaustedError",
+    "Health",
+    "InputTooLongError",
+    "InvalidArgumentError",
+    "Label",
+    "LanguagePair",
+    "LanguageRequiredError",
+    "LanguageUnsupportedError",
+    "Metric",
+    "Model",
+    "ModelCard",
+    "ModelNotFoundError",
+    "NotFoundError",
+    "OptionUnsupportedError",
+    "QueueFullError",
+    "ServerFaultError",
+    "ServiceError",
+    "TooManyTextsError",
+    "TransferReport",
+    "Translation",
+    "UnavailableError",
+    "UnimplementedError",
+    "Violation",
+]

@@ -1,0 +1,211 @@
+"""The client for asyncio: the methods of `sync.Client`, awaited."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self, TypeVar, overload
+
+import grpc
+import grpc.aio
+from google.protobuf import wrappers_pb2
+
+from lingraft.client import requests, responses, results
+from lingraft.client.config import ClientConfig, channel_options, credentials, settle
+from lingraft.client.errors import ArgumentError, Origin, ServiceError, from_rpc_error
+from lingraft.v1 import classification_pb2_grpc, models_pb2_grpc, translation_pb2_grpc
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+
+class AsyncClient:
+    """A connection to a Lingraft server; close it, or use it in an `async with` statement.
+
+    Made inside a running event loop, and used in that loop alone. `timeout` of each method is in
+    seconds; None takes the configured `timeout_s`. Every method raises ServiceError, and
+    ArgumentError when nothing could be sent. Cancelling the task cancels the call.
+    """
+
+    def __init__(self, server: str | None = None, *, config: ClientConfig | None = None) -> None:
+        """Connects to `server` ("HOST:PORT") on first use; settings left out are LINGRAFT_*."""
+        _check_loop()
+        self._config = settle(server, config)
+        self._channel: grpc.aio.Channel | None = _open(self._config)
+        self._translation = translation_pb2_grpc.TranslationServiceStub(self._channel)
+        self._classification = classification_pb2_grpc.ClassificationServiceStub(self._channel)
+        self._models = models_pb2_grpc.ModelServiceStub(self._channel)
+        self._health = self._channel.unary_unary(
+            requests.HEALTH_CHECK,
+            request_serializer=wrappers_pb2.StringValue.SerializeToString,
+            response_deserializer=wrappers_pb2.Int32Value.FromString,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Gives the connection back; running calls fail with CallCancelledError."""
+        if self._channel is not None:
+            await self._channel.close()
+            self._channel = None
+
+    @overload
+    async def translate(
+        self,
+        texts: str,
+        target_language: str,
+        source_language: str | None = None,
+        model: str | None = None,
+        timeout: float | None = None,
+        *,
+        decoding: requests.Decoding | None = None,
+    ) -> results.Translation: ...
+
+    @overload
+    async def translate(
+        self,
+        texts: list[str] | tuple[str, ...],
+        target_language: str,
+        source_language: str | None = None,
+        model: str | None = None,
+        timeout: float | None = None,
+        *,
+        decoding: requests.Decoding | None = None,
+    ) -> tuple[results.Translation | ServiceError, ...]: ...
+
+    async def translate(
+        self,
+        texts: str | list[str] | tuple[str, ...],
+        target_language: str,
+        source_language: str | None = None,
+        model: str | None = None,
+        timeout: float | None = None,
+        *,
+        decoding: requests.Decoding | None = None,
+    ) -> results.Translation | tuple[results.Translation | ServiceError, ...]:
+        """Translates one text, or many in order.
+
+        One text gives its Translation, or raises its error. Many give a Translation or a
+        ServiceError for each, in the same order; only what fails the whole call is raised.
+        Languages are BCP-47; without `source_language` the server infers it where it can.
+        """
+        batch = [texts] if isinstance(texts, str) else list(texts)
+        request = requests.translate(batch, target_language, source_language, model, decoding)
+        response = await self._call(self._translation.TranslateText, request, timeout)
+        items = responses.translations(response, len(batch))
+        return responses.only(items) if isinstance(texts, str) else items
+
+    @overload
+    async def classify(
+        self,
+        texts: str,
+        model: str | None = None,
+        language: str | None = None,
+        timeout: float | None = None,
+        *,
+        top_k: int | None = None,
+    ) -> results.Classification: ...
+
+    @overload
+    async def classify(
+        self,
+        texts: list[str] | tuple[str, ...],
+        model: str | None = None,
+        language: str | None = None,
+        timeout: float | None = None,
+        *,
+        top_k: int | None = None,
+    ) -> tuple[results.Classification | ServiceError, ...]: ...
+
+    async def classify(
+        self,
+        texts: str | list[str] | tuple[str, ...],
+        model: str | None = None,
+        language: str | None = None,
+        timeout: float | None = None,
+        *,
+        top_k: int | None = None,
+    ) -> results.Classification | tuple[results.Classification | ServiceError, ...]:
+        """Labels one text, or many in order, as `translate` does. `top_k` None: all labels."""
+        batch = [texts] if isinstance(texts, str) else list(texts)
+        request = requests.classify(batch, language, model, top_k)
+        response = await self._call(self._classification.ClassifyText, request, timeout)
+        items = responses.classifications(response, len(batch))
+        return responses.only(items) if isinstance(texts, str) else items
+
+    async def list_language_pairs(
+        self, timeout: float | None = None
+    ) -> tuple[results.LanguagePair, ...]:
+        """All served directions with their evidence. `timeout` holds for each page of them."""
+        method = self._translation.ListLanguagePairs
+        pages = await self._pages(method, requests.list_language_pairs, timeout)
+        return tuple(
+            responses.language_pair(each) for page in pages for each in page.language_pairs
+        )
+
+    async def list_models(self, timeout: float | None = None) -> tuple[results.Model, ...]:
+        """All models. `timeout` holds for each page of them."""
+        pages = await self._pages(self._models.ListModels, requests.list_models, timeout)
+        return tuple(responses.model(each) for page in pages for each in page.models)
+
+    async def get_model_card(self, model: str, timeout: float | None = None) -> results.ModelCard:
+        """The card of a model: what it is, where it comes from, how good it is."""
+        request = requests.get_model_card(model)
+        return responses.model_card(await self._call(self._models.GetModelCard, request, timeout))
+
+    async def check_health(self, service: str = "", timeout: float | None = None) -> results.Health:
+        """Whether a service or model answers, "" for the whole server.
+
+        Raises NotFoundError where the server knows no such service.
+        """
+        request = requests.check_health(service)
+        return responses.health(service, await self._call(self._health, request, timeout))
+
+    async def _pages(
+        self,
+        method: grpc.aio.UnaryUnaryMultiCallable[Request, Any],
+        request: Callable[[str], Request],
+        timeout: float | None,
+    ) -> list[Any]:
+        pages = [await self._call(method, request(""), timeout)]
+        while pages[-1].next_page_token:
+            pages.append(await self._call(method, request(pages[-1].next_page_token), timeout))
+        return pages
+
+    async def _call(
+        self,
+        method: grpc.aio.UnaryUnaryMultiCallable[Request, Response],
+        request: Request,
+        timeout: float | None,
+    ) -> Response:
+        if self._channel is None:
+            raise ArgumentError("this client is closed; make a new one")
+        origin = Origin(self._config.server, self._config.timeout_s if timeout is None else timeout)
+        try:
+            return await method(request, timeout=origin.timeout_s)
+        except grpc.RpcError as error:
+            raise from_rpc_error(error, origin) from None
+
+
+def _check_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise ArgumentError("an AsyncClient is made inside a running event loop") from None
+
+
+def _open(config: ClientConfig) -> grpc.aio.Channel:
+    secret, options = credentials(config), channel_options(config)
+    if secret is None:
+        return grpc.aio.insecure_channel(config.server, options=options)
+    return grpc.aio.secure_channel(config.server, secret, options=options)

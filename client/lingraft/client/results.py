@@ -1,0 +1,149 @@
+"""What the client answers with: frozen dataclasses.
+
+Enum values are their names without the prefix ("TRANSFER" for PAIR_STATUS_TRANSFER), so that they
+read well and go into JSON as they are; a value from a newer server is its number as text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One measured figure; `ci_low` and `ci_high` bound its 95% interval, None without one."""
+
+    name: str
+    value: float
+    ci_low: float | None
+    ci_high: float | None
+    test_set: str
+    size: int
+    signature: str
+
+
+@dataclass(frozen=True)
+class TransferReport:
+    """What transfer did, against its controls. A figure that was not measured is None."""
+
+    parent_model: str
+    parent_languages: tuple[str, ...]
+    target_examples: int
+    scratch: Metric | None
+    zero_shot: Metric | None
+    transfer: Metric | None
+    parent_before: Metric | None
+    parent_after: Metric | None
+    gain: Metric | None
+    verdict: str
+    negative_transfer: bool
+    accepted_negative_reason: str
+    tokenizer_fertility: float
+    data_sources: tuple[str, ...]
+    licence: str
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How scores were calibrated; only `calibrated` True makes a score a probability to trust."""
+
+    language: str
+    method: str
+    size: int
+    ece: float
+    calibrated: bool
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A translated text. `detected_language` is the source language where the call named none."""
+
+    text: str
+    model: str
+    pair_status: str
+    detected_language: str | None
+    warnings: tuple[str, ...]
+    pivot_language: str | None
+
+
+@dataclass(frozen=True)
+class Label:
+    """A label with its calibrated probability (0 to 1) and its logit."""
+
+    name: str
+    score: float
+    raw_logit: float
+    above_threshold: bool
+
+
+@dataclass(frozen=True)
+class Classification:
+    """A classified text: labels best first, and the evidence behind their scores."""
+
+    labels: tuple[Label, ...]
+    decision: str
+    language: str | None
+    language_supported: bool
+    calibration: Calibration
+    model: str
+    warnings: tuple[str, ...]
+    transfer: TransferReport | None
+
+
+@dataclass(frozen=True)
+class LanguagePair:
+    """A direction that a model translates, with its evidence."""
+
+    name: str
+    source_language: str
+    target_language: str
+    display_name: str
+    status: str
+    model: str
+    metrics: tuple[Metric, ...]
+    transfer: TransferReport | None
+    max_input_tokens: int
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that the server knows. `pairs` holds (source, target, status)."""
+
+    name: str
+    display_name: str
+    task: str
+    family: str
+    state: str
+    state_message: str
+    precision: str
+    pairs: tuple[tuple[str, str, str], ...]
+    labels: tuple[str, ...]
+    languages: tuple[str, ...]
+    max_source_tokens: int
+    max_target_tokens: int
+    parent: str
+    licence: str
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """The card of a model in Markdown, and its manifest in the field names of bundle.proto."""
+
+    name: str
+    markdown: str
+    bundle: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Health:
+    """Whether a service ("" for the whole server) answers: SERVING, NOT_SERVING, ..."""
+
+    service: str
+    status: str
+
+    @property
+    def ok(self) -> bool:
+        """True for SERVING alone."""
+        return self.status == "SERVING"
