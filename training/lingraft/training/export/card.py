@@ -1,0 +1,147 @@
+"""The model card: what the manifest says, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from lingraft.v1 import bundle_pb2 as pb
+from lingraft.v1.common_pb2 import Metric, PairStatus, TransferReport, Verdict
+
+Lines = Iterator[str]
+
+_STATUS = {
+    "PAIR_STATUS_TRAINED": "trained on parallel text of this pair",
+    "PAIR_STATUS_TRANSFER": "grafted: fine-tuned on this pair from a parent of other languages",
+    "PAIR_STATUS_ZERO_SHOT": "zero-shot: never trained on this pair",
+    "PAIR_STATUS_PIVOT": "through a third language",
+}
+_VERDICT = {
+    "VERDICT_UNSPECIFIED": "not tested for negative transfer",
+    "VERDICT_PASS": "PASS: better than the better of control and parent",
+    "VERDICT_HOLD": "HOLD: no clear gain, the interval crosses zero",
+    "VERDICT_REFUSE": "REFUSE: transfer did harm",
+}
+
+
+def model_card(manifest: pb.Bundle) -> str:
+    """README.md of a bundle, in Markdown.
+
+    Figures stand with their 95% interval, test set and size; what nobody measured is said to be so.
+    """
+    parts = (_head, _quality, _graphs, _calibration, _data, _limits)
+    return "\n".join(line for part in parts for line in part(manifest)).rstrip() + "\n"
+
+
+def figure(metric: Metric) -> str:
+    """`chrF++ 35.20 (95% interval 34.10 to 36.30; flores200 dev, n=997)`."""
+    digits = 3 if abs(metric.value) <= 1 and metric.name not in ("chrF++", "BLEU") else 2
+    interval = ""
+    if metric.HasField("ci_low"):
+        interval = f"95% interval {metric.ci_low:.{digits}f} to {metric.ci_high:.{digits}f}; "
+    evidence = f"{interval}{metric.test_set}, n={metric.size}"
+    return f"{metric.name} {metric.value:.{digits}f} ({evidence})"
+
+
+def _head(m: pb.Bundle) -> Lines:
+    yield f"# {m.display_name or m.name}"
+    yield ""
+    job = "translates text" if m.task == pb.TASK_TRANSLATION else "classifies text"
+    origin = f", grafted onto the parent `{m.parent}`" if m.parent else ""
+    yield f"`{m.name}` version {m.version}: a {m.family} model that {job}{origin}."
+    yield ""
+    yield f"Licence: {m.licence} (the strictest that follows from the data)."
+    yield ""
+
+
+def _quality(m: pb.Bundle) -> Lines:
+    if m.task == pb.TASK_TRANSLATION:
+        yield from ("## Directions", "")
+        for pair in m.pairs:
+            yield f"### {pair.source_language} to {pair.target_language}"
+            yield ""
+            yield f"- Status: {_STATUS[PairStatus.Name(pair.status)]}"
+            yield from _measured(pair.metrics)
+            if pair.HasField("transfer"):
+                yield from _transfer(pair.transfer)
+            yield ""
+        return
+    yield from ("## Labels", "")
+    yield f"- Labels: {', '.join(m.labels)}"
+    yield f"- Languages: {', '.join(m.languages) or 'not stated'}"
+    yield from _measured(m.metrics)
+    if m.HasField("transfer"):
+        yield from _transfer(m.transfer)
+    yield ""
+
+
+def _measured(metrics: Iterable[Metric]) -> Lines:
+    figures = [figure(metric) for metric in metrics]
+    yield from (f"- Quality: {text}" for text in figures or ["not measured"])
+
+
+def _transfer(report: TransferReport) -> Lines:
+    yield f"- Verdict on transfer: {_VERDICT[Verdict.Name(report.verdict)]}"
+    if report.accepted_negative_reason:
+        yield f"- Exported in spite of it, because: {report.accepted_negative_reason}"
+    told = (
+        ("Gain over the better of control and parent", "gain"),
+        ("The graft", "transfer"),
+        ("Control, trained from scratch on the same data", "scratch"),
+        ("Parent before the graft, same direction", "zero_shot"),
+        ("Parent on its own languages before", "parent_before"),
+        ("The graft on the parent's languages after", "parent_after"),
+    )
+    for title, name in told:
+        if report.HasField(name):
+            yield f"- {title}: {figure(getattr(report, name))}"
+    yield f"- Training examples of the target: {report.target_examples}"
+    languages = f" ({', '.join(report.parent_languages)})" if report.parent_languages else ""
+    yield f"- Parent: {report.parent_model}{languages}"
+    if report.tokenizer_fertility:
+        yield f"- Pieces per word: {report.tokenizer_fertility:.2f}"
+
+
+def _graphs(m: pb.Bundle) -> Lines:
+    yield from ("## Precisions", "")
+    for position, graphs in enumerate(m.graphs):
+        name = pb.Precision.Name(graphs.precision).removeprefix("PRECISION_").lower()
+        default = ", the server's default" if position == 0 else ""
+        loss = figure(graphs.quality_loss) if graphs.HasField("quality_loss") else "not measured"
+        same = f"{graphs.identical_share:.1%} of answers identical to PyTorch in fp32"
+        yield f"- {name}{default}: {same}; loss {loss}"
+    yield ""
+
+
+def _calibration(m: pb.Bundle) -> Lines:
+    yield from ("## Calibration", "")
+    if not m.calibration:
+        yield "Not calibrated: scores and probabilities are the model's own and carry no evidence."
+    for info in m.calibration:
+        if info.calibrated:
+            evidence = f"{info.method}, n={info.size}, expected calibration error {info.ece:.3f}"
+            yield f"- {info.language}: {evidence}"
+        else:
+            yield f"- {info.language}: not calibrated"
+    yield ""
+
+
+def _data(m: pb.Bundle) -> Lines:
+    yield from ("## Data", "", "| data set | licence | examples |", "|---|---|---|")
+    for source in m.data_sources:
+        yield f"| {source.name} | {source.licence} | {source.examples or 'not stated'} |"
+    yield ""
+    if m.parent:
+        yield f"Parent: `{m.parent}`, weights SHA-256 `{m.parent_sha256}`."
+        yield ""
+
+
+def _limits(m: pb.Bundle) -> Lines:
+    yield from ("## Limits", "")
+    yield f"- At most {m.limits.max_source_tokens} pieces in a source, tag and end included."
+    if m.task == pb.TASK_TRANSLATION:
+        yield f"- At most {m.limits.max_target_tokens} pieces in a translation, end included."
+        yield "- One sentence at a time is what it was trained on."
+    mapped = sorted({mapping.language for mapping in m.normalization.mappings})
+    letters = f", then letters of {', '.join(mapped)} made uniform" if mapped else ""
+    yield f"- Text is brought to Unicode {m.normalization.unicode_form}{letters}."
+    yield "- Figures hold for text like their test set; other text may fare worse."

@@ -1,0 +1,269 @@
+"""From a measured graft to the facts of its bundle and its export."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lingraft.training import classify as classification
+from lingraft.training import graft as translation
+from lingraft.training.batches import pad_rows
+from lingraft.training.classifier import SequenceClassifier
+from lingraft.training.evaluate import LENGTH_RATIO, TestSet
+from lingraft.training.export import (
+    ClassifierDev,
+    ClassifierExport,
+    TranslationDev,
+    TranslationExport,
+    export_classifier,
+    export_translation,
+    to_arrays,
+)
+from lingraft.training.gate import Comparison, Verdict
+from lingraft.training.languages import tag
+from lingraft.training.licences import strictest
+from lingraft.training.metrics import Score, bleu, chrf
+from lingraft.training.normalise import LETTER_MAPPINGS, UNICODE_FORM
+from lingraft.training.parents import ParentModel
+from lingraft.training.recipe import GraftRecipe, Labelled, Pairs
+from lingraft.training.vocab import SPM_FILE, shorten
+from lingraft.v1 import bundle_pb2 as pb
+from lingraft.v1.common_pb2 import (
+    PAIR_STATUS_TRANSFER,
+    VERDICT_HOLD,
+    VERDICT_PASS,
+    VERDICT_REFUSE,
+    Metric,
+    TransferReport,
+)
+
+_VERDICTS = {
+    Verdict.PASS: VERDICT_PASS,
+    Verdict.HOLD: VERDICT_HOLD,
+    Verdict.REFUSE: VERDICT_REFUSE,
+}
+
+# Now and then two best pieces are nearer than float32 tells apart; PyTorch and ONNX Runtime may
+# then differ and neither is wrong. More than this is a fault of the graphs.
+_TIES_ALLOWED = 2
+
+
+def export_graft(
+    graft: translation.Graft, folder: Path, report: bytes, accepted_negative: str
+) -> pb.Bundle:
+    """Write the bundle of a translation graft.
+
+    Raises:
+        ExportError: the gate refused the graft and no reason to accept it was given.
+        ParityError: the fp32 graphs decode some dev sentence differently than the model.
+    """
+    facts = _facts(graft.recipe.name, graft.recipe.display_name, graft.parent)
+    sources, rows = _read_by(graft), [*graft.data.train, *graft.data.rehearsal]
+    facts.licence = strictest([graft.recipe.licence, *(s.licence for s in sources)])
+    facts.data_sources.extend(_sources(sources, map(len, rows)))
+    positions = graft.model.config.max_position_embeddings
+    facts.limits.max_source_tokens = facts.limits.max_target_tokens = positions
+    facts.decoding.beam_size = 1
+    facts.decoding.max_length_ratio = LENGTH_RATIO
+    directions = [test.direction for test in graft.test.tests]
+    for direction in dict.fromkeys(directions):
+        indices = [i for i, other in enumerate(directions) if other == direction]
+        facts.pairs.append(_pair(graft, indices, accepted_negative))
+    for language in sorted({pair.target_language for pair in facts.pairs}):
+        index = graft.parent.codec.tag_id(language)
+        facts.language_tags.add(language=language, piece=tag(language), id=index)
+    return export_translation(
+        TranslationExport(
+            model=graft.model.eval(),
+            tokenizer=graft.parent.folder / SPM_FILE,
+            facts=facts,
+            dev=_dev(graft),
+            extra_files={"report.json": report},
+            ties_allowed=_TIES_ALLOWED,
+        ),
+        folder,
+    )
+
+
+def _facts(name: str, display_name: str, parent: ParentModel) -> pb.Bundle:
+    facts = pb.Bundle(name=name, version="1", display_name=display_name)
+    facts.parent, facts.parent_sha256 = parent.name, parent.sha256
+    facts.normalization.unicode_form = UNICODE_FORM
+    for language, mapping in LETTER_MAPPINGS.items():
+        for source, target in mapping.items():
+            facts.normalization.mappings.add(language=language, source=source, target=target)
+    return facts
+
+
+def _sources(sources: Sequence[Pairs | Labelled], sizes: Iterable[int]) -> list[pb.DataSource]:
+    return [
+        pb.DataSource(name=source.name, licence=source.licence, examples=size)
+        for source, size in zip(sources, sizes, strict=True)
+    ]
+
+
+def _pair(
+    graft: translation.Graft, indices: Sequence[int], accepted_negative: str
+) -> pb.BundlePair:
+    """One direction: the quality on all its test sets (`indices`), the gain on the first."""
+    first, tests = indices[0], graft.test.tests
+    test, compared = tests[first], graft.test.comparisons[first]
+    outputs = {arm: texts[first] for arm, texts in graft.test.outputs.items()}
+    pair = pb.BundlePair(
+        source_language=test.source_language,
+        target_language=test.target_language,
+        status=PAIR_STATUS_TRANSFER,
+    )
+    for i in indices:
+        made, references = graft.test.outputs["graft"][i], tests[i].references
+        pair.metrics.append(_metric(chrf(made, references), tests[i]))
+        pair.metrics.append(_metric(bleu(made, references), tests[i]))
+    report = _transfer(graft, accepted_negative)
+    report.scratch.CopyFrom(_metric(chrf(outputs["control"], test.references), test))
+    report.zero_shot.CopyFrom(_metric(chrf(outputs["parent"], test.references), test))
+    report.transfer.CopyFrom(pair.metrics[0])
+    report.gain.CopyFrom(_gain(compared, pair.metrics[0]))
+    report.target_examples = sum(map(len, graft.data.train))
+    if graft.forgetting:
+        lost = graft.forgetting[0]
+        before = Score("chrF++", lost.before, pair.metrics[0].signature)
+        after = Score("chrF++", lost.after, pair.metrics[0].signature)
+        report.parent_before.CopyFrom(_metric(before, lost.test))
+        report.parent_after.CopyFrom(_metric(after, lost.test))
+    report.tokenizer_fertility = _fertility(graft, test)
+    pair.transfer.CopyFrom(report)
+    return pair
+
+
+def _metric(score: Score, test: TestSet) -> Metric:
+    name = f"{test.name} {test.direction}"
+    return Metric(
+        name=score.name,
+        value=score.value,
+        test_set=name,
+        size=len(test.sources),
+        signature=score.signature,
+    )
+
+
+def _gain(compared: Comparison, like: Metric) -> Metric:
+    gain = compared.gain
+    baseline = "control" if compared.parent is None else "better of control and parent"
+    return Metric(
+        name=like.name,
+        value=gain.value,
+        ci_low=gain.low,
+        ci_high=gain.high,
+        test_set=like.test_set,
+        size=like.size,
+        signature=f"gain over the {baseline}; paired bootstrap, 95%",
+    )
+
+
+def _transfer(
+    graft: translation.Graft | classification.Graft, accepted_negative: str
+) -> TransferReport:
+    refused = graft.verdict is Verdict.REFUSE
+    sources = _read_by(graft)
+    return TransferReport(
+        parent_model=graft.parent.name,
+        parent_languages=graft.parent.languages,
+        data_sources=[source.name for source in sources],
+        licence=strictest(source.licence for source in sources),
+        verdict=_VERDICTS[graft.verdict],
+        negative_transfer=refused,
+        accepted_negative_reason=accepted_negative if refused else "",
+    )
+
+
+def _read_by(graft: translation.Graft | classification.Graft) -> list[Pairs | Labelled]:
+    """All data that the graft was trained on."""
+    recipe = graft.recipe
+    rehearsal = recipe.rehearsal if isinstance(recipe, GraftRecipe) else []
+    return [*recipe.train, *rehearsal]
+
+
+def _fertility(graft: translation.Graft, test: TestSet) -> float:
+    """Pieces per white-space word of the references, by the language that the parent never knew."""
+    words = sum(len(text.split()) for text in test.references)
+    codec, language = graft.parent.codec, test.target_language
+    pieces = sum(len(codec.encode_target(text, language)) - 1 for text in test.references)
+    return round(pieces / max(words, 1), 3)
+
+
+def _dev(graft: translation.Graft) -> TranslationDev:
+    """Dev sentences of all directions for parity, at most as many as the recipe says."""
+    codec, tests = graft.parent.codec, graft.data.decide
+    share = max(1, graft.recipe.parity_sentences // len(tests))
+    rows = [
+        (codec.encode_source(source, t.source_language, t.target_language), reference)
+        for t in tests
+        for source, reference in list(zip(t.sources, t.references, strict=True))[:share]
+    ]
+    limit = graft.model.config.max_position_embeddings
+    return TranslationDev(
+        name=" + ".join(dict.fromkeys(t.name for t in tests)),
+        sources=[shorten(ids, limit) for ids, _ in rows],
+        references=[reference for _, reference in rows],
+        decode=codec.decode,
+        score=lambda hypotheses, references: chrf(hypotheses, references).value,
+        signature=chrf(["a"], ["a"]).signature,
+    )
+
+
+def export_classifier_graft(
+    graft: classification.Graft, folder: Path, report: bytes, accepted_negative: str
+) -> pb.Bundle:
+    """Write the bundle of a classifier graft; errors as of `export_graft`."""
+    facts = _facts(graft.recipe.name, graft.recipe.display_name, graft.parent)
+    facts.licence = strictest([graft.recipe.licence, *(s.licence for s in graft.recipe.train)])
+    sizes = map(len, classification.read_labelled(graft.recipe.train))
+    facts.data_sources.extend(_sources(graft.recipe.train, sizes))
+    facts.labels.extend(graft.labels)
+    facts.languages.extend(graft.languages)
+    facts.limits.max_source_tokens = graft.recipe.training.max_tokens
+    compared, size = graft.test_comparison, len(graft.test)
+    name = " + ".join(dict.fromkeys(source.name for source in graft.recipe.test))
+    accuracy = Metric(name="accuracy", value=compared.graft, test_set=name, size=size)
+    facts.metrics.append(accuracy)
+    transfer = _transfer(graft, accepted_negative)
+    transfer.transfer.CopyFrom(accuracy)
+    transfer.scratch.CopyFrom(
+        Metric(name="accuracy", value=compared.control, test_set=name, size=size)
+    )
+    transfer.gain.CopyFrom(_gain(compared, accuracy))
+    transfer.target_examples = len(graft.train)
+    facts.transfer.CopyFrom(transfer)
+    return export_classifier(_classifier_export(graft, facts, report), folder)
+
+
+def _classifier_export(
+    graft: classification.Graft, facts: pb.Bundle, report: bytes
+) -> ClassifierExport:
+    model = graft.model.eval().cpu()
+    limit = graft.recipe.training.max_tokens
+    rows = classification.encode_rows(graft.parent.codec, graft.dev, limit)
+    return ClassifierExport(
+        config=model.encoder.config,
+        encoder_state=to_arrays(model.encoder.state_dict()),
+        head_weight=model.head.weight.detach().numpy(),
+        head_bias=model.head.bias.detach().numpy(),
+        tokenizer=graft.parent.folder / SPM_FILE,
+        facts=facts,
+        dev=ClassifierDev(
+            name=" + ".join(dict.fromkeys(source.name for source in graft.recipe.dev)),
+            sources=rows,
+            labels=[graft.labels.index(row[1]) for row in graft.dev],
+            reference=lambda ids: _logits(model, ids),
+        ),
+        extra_files={"report.json": report},
+    )
+
+
+@torch.no_grad()
+def _logits(model: SequenceClassifier, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+    return np.asarray(model(pad_rows(rows, model.pad)), dtype=np.float32)

@@ -1,0 +1,126 @@
+"""Pretraining a parent: vocabulary -> corpus -> loop -> model folder -> card."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from transformers import MarianMTModel
+
+from lingraft.training import corpora
+from lingraft.training.batches import collate
+from lingraft.training.checkpoint import State
+from lingraft.training.errors import CheckpointError
+from lingraft.training.evaluate import TestSet, translate
+from lingraft.training.identity import identity_of
+from lingraft.training.loop import Job, run
+from lingraft.training.metrics import bleu, chrf, mean_chrf
+from lingraft.training.model import TranslationLoss, freeze_padding_row, new_model, save_model
+from lingraft.training.parent_card import parent_card
+from lingraft.training.parents import LANGUAGES_FILE
+from lingraft.training.recipe import PretrainRecipe
+from lingraft.training.vocab import SPM_FILE, Codec, load_codec, save_tokenizer, train_spm
+
+
+@dataclass(frozen=True)
+class Parent:
+    """A pretrained parent: its folder, how its run went and its dev scores."""
+
+    folder: Path
+    state: State
+    scores: list[dict[str, object]]
+
+
+def pretrain(recipe: PretrainRecipe, output: Path) -> Parent:
+    """Train the parent of `recipe`; `output`/model holds it in fp16, loadable by Transformers."""
+    output.mkdir(parents=True, exist_ok=True)
+    rows = corpora.read_pairs([*recipe.train, *recipe.dev])
+    train_rows, dev_rows = rows[: len(recipe.train)], rows[len(recipe.train) :]
+    codec = _vocabulary(recipe, output)
+    corpus, weights = corpora.training_corpus(
+        recipe.train, train_rows, codec, recipe.training.max_tokens
+    )
+    model = new_model(recipe.model, recipe.vocabulary.size, recipe.seed)
+    freeze_padding_row(model)
+    dev = corpora.test_sets(recipe.dev, dev_rows, recipe.dev_sentences)
+    job = Job(
+        name=recipe.name,
+        folder=output,
+        corpus=corpus,
+        weights=weights,
+        collate=lambda indices: collate(corpus, indices, codec.pad),
+        count=lambda batch: int((batch["labels"] >= 0).sum()),
+        score_name="chrF++",
+        settings=recipe.training,
+        seed=recipe.seed,
+        identity=identity_of(recipe, train_rows),
+    )
+    loss = TranslationLoss(model, recipe.training.label_smoothing)
+    state = run(job, loss, lambda: _dev_score(model, codec, dev))
+    tests = corpora.test_sets(recipe.dev, dev_rows, None)
+    return _write(
+        recipe, model, state, output, _scores(model, codec, tests), list(map(len, train_rows))
+    )
+
+
+def _write(
+    recipe: PretrainRecipe,
+    model: MarianMTModel,
+    state: State,
+    output: Path,
+    scores: list[dict[str, object]],
+    rows: list[int],
+) -> Parent:
+    """The model folder: weights, tokenizer, languages, scores and card."""
+    folder = output / "model"
+    save_model(model, folder, dtype=torch.float16)
+    save_tokenizer(output / SPM_FILE, folder, recipe.model.max_positions)
+    languages = sorted({language for s in recipe.train for language in (s.source, s.target)})
+    (folder / LANGUAGES_FILE).write_text(json.dumps(languages) + "\n", encoding="utf-8")
+    (folder / "scores.json").write_text(json.dumps(scores, indent=1) + "\n", encoding="utf-8")
+    card = parent_card(recipe, state, rows, scores)
+    (folder / "README.md").write_text(card, encoding="utf-8")
+    return Parent(folder, state, scores)
+
+
+def _vocabulary(recipe: PretrainRecipe, output: Path) -> Codec:
+    """The vocabulary that a killed run has left, or a new one."""
+    path = output / SPM_FILE
+    if not path.is_file():
+        sentences = corpora.vocabulary_text(recipe.vocabulary)
+        fresh = path.with_suffix(".new")
+        train_spm(sentences, recipe.vocabulary.size, recipe.vocabulary.languages, fresh)
+        fresh.rename(path)
+    codec = load_codec(output)
+    wanted = recipe.vocabulary
+    if codec.pad != wanted.size - 1 or not all(map(codec.has_language, wanted.languages)):
+        raise CheckpointError(
+            f"{path}: a run with another vocabulary began here; give another --output, or delete "
+            "the folder to start again"
+        )
+    return codec
+
+
+def _dev_score(model: MarianMTModel, codec: Codec, tests: list[TestSet]) -> float:
+    outputs = [translate(model, codec, test) for test in tests]
+    return mean_chrf(outputs, [test.references for test in tests])
+
+
+def _scores(model: MarianMTModel, codec: Codec, tests: list[TestSet]) -> list[dict[str, object]]:
+    results: list[dict[str, object]] = []
+    for test in tests:
+        output = translate(model, codec, test)
+        for score in (chrf(output, test.references), bleu(output, test.references)):
+            results.append(
+                {
+                    "direction": test.direction,
+                    "test_set": test.name,
+                    "sentences": len(test.sources),
+                    "name": score.name,
+                    "value": round(score.value, 2),
+                    "signature": score.signature,
+                }
+            )
+    return results
