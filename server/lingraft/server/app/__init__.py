@@ -1,0 +1,14 @@
+"""The only place that wires: bundles into models, models into services, services into a server."""
+
+from lingraft.server.app.loading import classifier, load_model, load_models, translator
+from lingraft.server.app.server import SERVICES, LingraftServer, serve
+
+__all__ = [
+    "SERVICES",
+    "LingraftServer",
+    "classifier",
+    "load_model",
+    "load_models",
+    "serve",
+    "translator",
+]

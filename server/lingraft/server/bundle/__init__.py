@@ -1,0 +1,31 @@
+"""The bundle: what training promises the server, read, checked and frozen."""
+
+from lingraft.server.bundle.model import (
+    Bundle,
+    Calibration,
+    Decoding,
+    Dimensions,
+    Graphs,
+    Limits,
+    Pair,
+    Precision,
+    SpecialIds,
+    Task,
+)
+from lingraft.server.bundle.reader import FORMAT_VERSION, MANIFEST, read_bundle
+
+__all__ = [
+    "FORMAT_VERSION",
+    "MANIFEST",
+    "Bundle",
+    "Calibration",
+    "Decoding",
+    "Dimensions",
+    "Graphs",
+    "Limits",
+    "Pair",
+    "Precision",
+    "SpecialIds",
+    "Task",
+    "read_bundle",
+]

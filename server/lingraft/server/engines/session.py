@@ -1,0 +1,76 @@
+"""ONNX Runtime sessions: options, choice of device, and a check of the graph's interface."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from lingraft.server.errors import BundleError, ProviderError
+
+_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+_ERRORS_ONLY = 3
+
+
+def open_session(path: Path, provider: str, threads: int) -> Any:
+    """A session for the graph at `path` on the device `provider` ("cpu" or "cuda").
+
+    `threads` is the number inside one operator, 0 for as many as there are cores. Raises
+    ProviderError when the device cannot be had: a graph never falls back to the CPU in silence.
+    """
+    wanted = _PROVIDERS[provider]
+    offered = ort.get_available_providers()
+    if wanted not in offered:
+        names = [name for name, each in _PROVIDERS.items() if each in offered]
+        raise ProviderError(
+            f"provider {provider} is not in this ONNX Runtime, which has {', '.join(names)}: "
+            "install lingraft[server-gpu] in place of lingraft[server], or use --provider cpu"
+        )
+    session = _open(path, wanted, threads)
+    session.disable_fallback()
+    if session.get_providers()[0] != wanted:
+        raise ProviderError(
+            f"provider {provider} did not start for {path.name}: its driver or libraries are "
+            "missing (ONNX Runtime's lines above say which); mend them, or use --provider cpu"
+        )
+    return session
+
+
+def _open(path: Path, wanted: str, threads: int) -> Any:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _ERRORS_ONLY
+    # A thread that waits for work sleeps: the event loop and other models share these cores.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    state = ort.capi.onnxruntime_pybind11_state
+    unreadable = (state.Fail, state.InvalidGraph, state.InvalidProtobuf, state.NotImplemented)
+    try:
+        return ort.InferenceSession(str(path), options, providers=[wanted])
+    except unreadable as error:
+        raise BundleError(f"{path} is no graph that this ONNX Runtime can run: {error}") from error
+
+
+def check_interface(
+    session: Any, path: Path, inputs: Iterable[str], outputs: Iterable[str]
+) -> None:
+    """Raises BundleError naming every input and output that the graph should have and lacks."""
+    has_inputs = {each.name for each in session.get_inputs()}
+    has_outputs = {each.name for each in session.get_outputs()}
+    absent = [f"input {name}" for name in inputs if name not in has_inputs]
+    absent += [f"output {name}" for name in outputs if name not in has_outputs]
+    if absent:
+        raise BundleError(f"graph {path} lacks {', '.join(absent)}")
+
+
+def pad(rows: Sequence[Sequence[int]], filler: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows as one array [B,S], padded at the end, and their lengths [B]."""
+    lengths = np.array([len(row) for row in rows], dtype=np.int64)
+    padded = np.full((len(rows), int(lengths.max())), filler, dtype=np.int64)
+    for index, row in enumerate(rows):
+        padded[index, : len(row)] = row
+    return padded, lengths

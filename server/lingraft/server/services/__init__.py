@@ -1,0 +1,18 @@
+"""The gRPC edge: each service validates, asks the rooms inside, and replies."""
+
+from lingraft.server.services.classification import ClassificationService
+from lingraft.server.services.common import Edge
+from lingraft.server.services.models import ModelService
+from lingraft.server.services.registry import Classifier, Registry, ServedModel, Translator
+from lingraft.server.services.translation import TranslationService
+
+__all__ = [
+    "ClassificationService",
+    "Classifier",
+    "Edge",
+    "ModelService",
+    "Registry",
+    "ServedModel",
+    "TranslationService",
+    "Translator",
+]

@@ -1,0 +1,189 @@
+"""ClassificationService: many documents at once, each with labels or an error of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from lingraft.server.batching import Document, Scores
+from lingraft.server.errors import InternalError, RequestError
+from lingraft.server.services.common import (
+    Edge,
+    batch_faults,
+    check_text,
+    enum_faults,
+    invalid,
+    page_of,
+    refuse,
+    too_long,
+    unfilled,
+    unsupported,
+)
+from lingraft.server.services.registry import Classifier, Registry
+from lingraft.server.services.scoring import labels, score
+from lingraft.server.status import to_status
+from lingraft.v1 import (
+    classification_pb2,
+    classification_pb2_grpc,
+    common_pb2,
+)
+
+_NO_EXPLANATION = (
+    classification_pb2.EXPLANATION_UNSPECIFIED,
+    classification_pb2.EXPLANATION_NONE,
+)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """One document as ids, or why it has none."""
+
+    work: Document | None = None
+    error: RequestError | None = None
+
+
+class ClassificationService(classification_pb2_grpc.ClassificationServiceServicer):
+    """The rooms inside do the work: `text` reads, `batching` classifies."""
+
+    def __init__(self, registry: Registry, edge: Edge) -> None:
+        self._registry, self._edge = registry, edge
+
+    async def ClassifyText(  # noqa: N802 -- a name of the API
+        self, request: classification_pb2.ClassifyTextRequest, context: Any
+    ) -> classification_pb2.ClassifyTextResponse:
+        """Answers when all documents are done."""
+        refuse(_faults(self._edge, request))
+        model = self._registry.classifier(request.model)
+        deadline = self._edge.deadline(context)
+        readings = await asyncio.to_thread(_read, self._edge, model, request.documents)
+        works = [reading.work for reading in readings if reading.work is not None]
+        futures = model.scheduler.submit(works, deadline) if works else []
+        try:
+            results = await _results(model, request, readings, futures)
+        finally:
+            for future in futures:
+                future.cancel()
+        return classification_pb2.ClassifyTextResponse(
+            results=results, request_id=request.request_id
+        )
+
+    async def ListClassifiers(  # noqa: N802 -- a name of the API
+        self, request: classification_pb2.ListClassifiersRequest, context: Any
+    ) -> classification_pb2.ListClassifiersResponse:
+        """The newest version of each classifier, with its evidence."""
+        models = self._registry.classifiers()
+        page, token = page_of(models, request.page_size, request.page_token)
+        return classification_pb2.ListClassifiersResponse(
+            classifiers=[_listed(model) for model in page], next_page_token=token
+        )
+
+    ClassifyMessage = unfilled("ClassifyMessage")
+
+
+def _faults(edge: Edge, request: classification_pb2.ClassifyTextRequest) -> list[RequestError]:
+    faults = batch_faults(edge, request, "documents")
+    faults += enum_faults(request, "score_kind", "explain")
+    if request.top_k < 0:
+        faults.append(invalid("top_k", f"must not be negative, is {request.top_k}"))
+    if request.explain not in _NO_EXPLANATION and not faults:
+        faults.append(unsupported("explain"))
+    if request.threshold_profile:
+        faults.append(invalid("threshold_profile", "is unknown: the model has no thresholds"))
+    for index, document in enumerate(request.documents):
+        for fault in enum_faults(document, "mime_type"):
+            faults.append(invalid(f"documents[{index}].{fault.violations[0].field}", "is unknown"))
+        if document.mime_type == common_pb2.MIME_TYPE_TEXT_HTML:
+            faults.append(unsupported(f"documents[{index}].mime_type"))
+    return faults
+
+
+def _read(
+    edge: Edge, model: Classifier, documents: Sequence[classification_pb2.Document]
+) -> list[_Reading]:
+    """Every document as ids. Takes time: not for the event loop."""
+    readings = []
+    for index, document in enumerate(documents):
+        try:
+            work = _ids(edge, model, document, f"documents[{index}].content")
+            readings.append(_Reading(work))
+        except RequestError as error:
+            readings.append(_Reading(error=error))
+    return readings
+
+
+def _ids(
+    edge: Edge, model: Classifier, document: classification_pb2.Document, field: str
+) -> Document:
+    check_text(edge, document.content, field)
+    pieces = model.codec.pieces(document.content, document.language)
+    ids = model.codec.classification_ids(pieces)
+    limit = model.bundle.limits.max_source_tokens
+    if len(ids) > limit:
+        raise too_long(field, limit, len(ids), "tokens")
+    return Document(ids)
+
+
+async def _results(
+    model: Classifier,
+    request: classification_pb2.ClassifyTextRequest,
+    readings: Sequence[_Reading],
+    futures: Sequence[Future[Scores]],
+) -> list[classification_pb2.ClassificationResult]:
+    """One result for each document. Errors that end the whole call are raised."""
+    waiting = iter(futures)
+    results = []
+    for document, reading in zip(request.documents, readings, strict=True):
+        try:
+            if reading.error is not None:
+                raise reading.error
+            scores = await asyncio.wrap_future(next(waiting))
+        except (RequestError, InternalError) as error:
+            results.append(classification_pb2.ClassificationResult(error=to_status(error)))
+            continue
+        answer = _classification(model, request, document, scores)
+        results.append(classification_pb2.ClassificationResult(classification=answer))
+    return results
+
+
+def _classification(
+    model: Classifier,
+    request: classification_pb2.ClassifyTextRequest,
+    document: classification_pb2.Document,
+    scores: Scores,
+) -> classification_pb2.Classification:
+    known = {language.lower() for language in model.bundle.languages}
+    supported = document.language.lower() in known
+    scored = score(model, scores.logits, request.score_kind, document.language)
+    answer = classification_pb2.Classification(
+        labels=labels(model.bundle.labels, scores.logits, scored.scores, request.top_k),
+        language=document.language,
+        language_supported=supported,
+        # No bundle of this format has thresholds.
+        decision=classification_pb2.DECISION_ABSTAIN,
+        calibration=scored.calibration,
+        model=model.name,
+    )
+    if model.manifest.HasField("transfer"):
+        answer.transfer.CopyFrom(model.manifest.transfer)
+    if document.language and not supported:
+        answer.warnings.append(common_pb2.WARNING_LANGUAGE_UNSUPPORTED)
+    return answer
+
+
+def _listed(model: Classifier) -> classification_pb2.Classifier:
+    manifest = model.manifest
+    listed = classification_pb2.Classifier(
+        name=model.name,
+        display_name=manifest.display_name,
+        labels=manifest.labels,
+        languages=manifest.languages,
+        metrics=manifest.metrics,
+        calibrations=manifest.calibration,
+        max_input_tokens=model.bundle.limits.max_source_tokens,
+    )
+    if manifest.HasField("transfer"):
+        listed.transfer.CopyFrom(manifest.transfer)
+    return listed

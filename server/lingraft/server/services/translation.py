@@ -1,0 +1,181 @@
+"""TranslationService: many texts at once, each with a result or an error of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf import duration_pb2
+
+from lingraft.server.batching import Hypothesis
+from lingraft.server.errors import InternalError, RequestError, merge
+from lingraft.server.services import pairs
+from lingraft.server.services.common import Edge, batch_faults, invalid, refuse, unfilled
+from lingraft.server.services.options import option_faults, read_options
+from lingraft.server.services.registry import Choice, Registry
+from lingraft.server.services.translating import (
+    Futures,
+    Job,
+    Reading,
+    compose,
+    read,
+    submit,
+)
+from lingraft.server.status import to_status
+from lingraft.v1 import translation_pb2, translation_pb2_grpc
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What became of one text, and what it took."""
+
+    result: translation_pb2.TranslationResult
+    reading: Reading
+    hypotheses: Sequence[Hypothesis] = ()
+
+
+class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
+    """The rooms inside do the work: `text` reads, `batching` decodes."""
+
+    def __init__(self, registry: Registry, edge: Edge) -> None:
+        self._registry, self._edge = registry, edge
+
+    async def TranslateText(  # noqa: N802 -- a name of the API
+        self, request: translation_pb2.TranslateTextRequest, context: Any
+    ) -> translation_pb2.TranslateTextResponse:
+        """Answers when all texts are done."""
+        began = self._edge.clock()
+        job = self._job(request)
+        readings, futures = await self._begin(job, request, context)
+        read_s = self._edge.clock() - began
+        outcomes = await self._outcomes(job, readings, futures)
+        response = translation_pb2.TranslateTextResponse(
+            results=[outcome.result for outcome in outcomes],
+            request_id=request.request_id,
+            usage=_usage(outcomes),
+        )
+        if job.options.timings:
+            response.timings.CopyFrom(_timings(outcomes, read_s, self._edge.clock() - began))
+        return response
+
+    async def StreamTranslateText(  # noqa: N802 -- a name of the API
+        self, request: translation_pb2.TranslateTextRequest, context: Any
+    ) -> AsyncIterator[translation_pb2.StreamTranslateTextResponse]:
+        """Answers each text as soon as it is done."""
+        job = self._job(request)
+        readings, futures = await self._begin(job, request, context)
+
+        async def numbered(index: int) -> tuple[int, _Outcome]:
+            return index, await self._outcome(job, readings[index], futures[index])
+
+        tasks = [asyncio.ensure_future(numbered(index)) for index in range(len(readings))]
+        try:
+            for done in asyncio.as_completed(tasks):
+                index, outcome = await done
+                yield _stream_response(index, outcome.result)
+        finally:
+            _abandon(futures)
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def ListLanguagePairs(  # noqa: N802 -- a name of the API
+        self, request: translation_pb2.ListLanguagePairsRequest, context: Any
+    ) -> translation_pb2.ListLanguagePairsResponse:
+        """The pairs of the newest version of each model, with their evidence."""
+        return pairs.list_pairs(self._registry, request)
+
+    BatchTranslateText = unfilled("BatchTranslateText")
+    ScoreTranslations = unfilled("ScoreTranslations")
+    DetectLanguage = unfilled("DetectLanguage")
+
+    def _job(self, request: translation_pb2.TranslateTextRequest) -> Job:
+        """Checks the whole request; all faults are refused at once."""
+        faults = batch_faults(self._edge, request, "contents") + option_faults(request)
+        try:
+            choice = self._choose(request)
+        except RequestError as fault:
+            raise merge([*faults, fault]) from fault
+        refuse(faults)
+        return Job(choice, read_options(request), self._edge)
+
+    def _choose(self, request: translation_pb2.TranslateTextRequest) -> Choice:
+        if not request.target_language:
+            raise invalid("target_language", "is missing")
+        return self._registry.translator(
+            request.model, request.source_language, request.target_language
+        )
+
+    async def _begin(
+        self, job: Job, request: translation_pb2.TranslateTextRequest, context: Any
+    ) -> tuple[list[Reading], list[Futures]]:
+        deadline = self._edge.deadline(context)
+        readings = await asyncio.to_thread(read, job, list(request.contents))
+        return readings, submit(job, readings, deadline)
+
+    async def _outcomes(
+        self, job: Job, readings: Sequence[Reading], futures: Sequence[Futures]
+    ) -> list[_Outcome]:
+        """Waits for all texts; when one error ends the call, nobody decodes on for it."""
+        texts = zip(readings, futures, strict=True)
+        try:
+            return await asyncio.gather(*(self._outcome(job, *text) for text in texts))
+        finally:
+            _abandon(futures)
+
+    async def _outcome(self, job: Job, reading: Reading, futures: Futures) -> _Outcome:
+        """Waits for the sentences of one text. Errors that end the whole call are raised."""
+        try:
+            if reading.error is not None:
+                raise reading.error
+            hypotheses = await asyncio.gather(*map(asyncio.wrap_future, futures))
+            translation = compose(job, reading, hypotheses)
+        except (RequestError, InternalError) as error:
+            result = translation_pb2.TranslationResult(error=to_status(error))
+            return _Outcome(result, reading)
+        result = translation_pb2.TranslationResult(translation=translation)
+        return _Outcome(result, reading, hypotheses)
+
+
+def _abandon(futures: Sequence[Futures]) -> None:
+    """Takes back what nobody waits for any more; what is done stays done."""
+    for text in futures:
+        for future in text:
+            future.cancel()
+
+
+def _stream_response(
+    index: int, result: translation_pb2.TranslationResult
+) -> translation_pb2.StreamTranslateTextResponse:
+    if result.HasField("error"):
+        return translation_pb2.StreamTranslateTextResponse(index=index, error=result.error)
+    return translation_pb2.StreamTranslateTextResponse(index=index, translation=result.translation)
+
+
+def _usage(outcomes: Sequence[_Outcome]) -> translation_pb2.UsageStats:
+    answered = [outcome for outcome in outcomes if outcome.hypotheses]
+    rows = [sentence for outcome in answered for sentence in outcome.reading.sentences]
+    produced = [hypothesis for outcome in answered for hypothesis in outcome.hypotheses]
+    return translation_pb2.UsageStats(
+        input_characters=sum(len(outcome.reading.text) for outcome in answered),
+        input_tokens=sum(len(row.pieces) + 2 for row in rows),
+        output_tokens=sum(len(each.logprobs) for each in produced),
+    )
+
+
+def _timings(
+    outcomes: Sequence[_Outcome], read_s: float, total_s: float
+) -> translation_pb2.Timings:
+    rows = [hypothesis for outcome in outcomes for hypothesis in outcome.hypotheses]
+    return translation_pb2.Timings(
+        total=_duration(total_s),
+        queue=_duration(max((row.queue_s for row in rows), default=0.0)),
+        text=_duration(read_s),
+        inference=_duration(max((row.model_s for row in rows), default=0.0)),
+    )
+
+
+def _duration(seconds: float) -> duration_pb2.Duration:
+    duration = duration_pb2.Duration()
+    duration.FromNanoseconds(int(seconds * 1e9))
+    return duration

@@ -1,0 +1,19 @@
+"""Text: into sentences and ids, and back."""
+
+from lingraft.server.text.checks import is_copy, is_loop
+from lingraft.server.text.codec import TextCodec, neutralize_tags
+from lingraft.server.text.segments import Assembled, Sentence, Span, assemble, segment
+from lingraft.server.text.sentences import split_sentences
+
+__all__ = [
+    "Assembled",
+    "Sentence",
+    "Span",
+    "TextCodec",
+    "assemble",
+    "is_copy",
+    "is_loop",
+    "neutralize_tags",
+    "segment",
+    "split_sentences",
+]
