@@ -140,11 +140,11 @@ def read_labelled(sources: Sequence[Labelled]) -> list[list[Row]]:
 
 def _labels(train: Sequence[Row], held_out: Sequence[Row]) -> tuple[str, ...]:
     labels = sorted({row[1] for row in train})
+    if len(labels) < 2:
+        raise DataError(f"train has one label only ({', '.join(labels)}); a classifier needs two")
     unknown = sorted({row[1] for row in held_out} - set(labels))
     if unknown:
         raise DataError(f"dev or test has labels that train lacks: {', '.join(unknown)}")
-    if len(labels) < 2:
-        raise DataError(f"train has one label only ({', '.join(labels)}); a classifier needs two")
     return tuple(labels)
 
 

@@ -17,6 +17,10 @@ def main(argv: list[str] | None = None) -> int:
     except (TrainingError, OSError) as error:  # OSError: a full disk, a folder not to be written
         print(f"lingraft-train: {error}", file=sys.stderr)
         return 1
+    except ModuleNotFoundError as error:
+        needs = "pip install 'lingraft[training]'"
+        print(f"lingraft-train: {error.name} is not installed; {needs} brings it", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("lingraft-train: stopped; the same command goes on from here", file=sys.stderr)
         return 130
@@ -51,7 +55,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _pretrain(arguments: argparse.Namespace) -> None:
-    from lingraft.training.pretrain import pretrain
     from lingraft.training.recipe import PretrainRecipe, load_recipe
 
     recipe = load_recipe(arguments.recipe)
@@ -59,18 +62,21 @@ def _pretrain(arguments: argparse.Namespace) -> None:
         raise RecipeError(
             f'{arguments.recipe}: task is "{recipe.task}"; this command needs "pretrain"'
         )
+    from lingraft.training.pretrain import pretrain  # slow to import: torch
+
     parent = pretrain(recipe, arguments.output or Path("runs") / recipe.name)
     print(f"{parent.folder}: {parent.state.step} steps, dev chrF++ {parent.state.best_score:.2f}")
 
 
 def _graft(arguments: argparse.Namespace) -> None:
-    from lingraft.training.pipeline import Options, run_graft
     from lingraft.training.recipe import PretrainRecipe, load_recipe
-    from lingraft.training.report import as_markdown
 
     recipe = load_recipe(arguments.recipe)
     if isinstance(recipe, PretrainRecipe):
         raise RecipeError(f'{arguments.recipe}: task is "pretrain"; use lingraft-train pretrain')
+    from lingraft.training.pipeline import Options, run_graft  # slow to import: torch
+    from lingraft.training.report import as_markdown
+
     options = Options(arguments.accept_negative, examples=not arguments.no_examples)
     outcome = run_graft(recipe, arguments.output or Path("runs") / recipe.name, options)
     print(as_markdown(outcome.report))

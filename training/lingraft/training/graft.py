@@ -234,6 +234,8 @@ def _outputs(
 def _forgetting(
     models: dict[str, MarianMTModel], parent: ParentModel, tests: list[TestSet], folder: Path
 ) -> list[Forgetting]:
+    if not tests:
+        return []
     before = _outputs(models["parent"], parent, tests, folder, "parent")
     after = _outputs(models["graft"], parent, tests, folder, "graft")
     return [

@@ -18,6 +18,7 @@ from lingraft.training.recipe import Training
 from lingraft.training.vocab import EOS, Codec, load_codec, same_ids
 
 LANGUAGES_FILE = "languages.json"
+MODEL_FOLDER = "model"  # where a run of `pretrain` leaves the parent
 _CONFIG_FILE = "config.json"
 _HUB_FILES = ["*.json", "*.safetensors", "*.spm"]
 # training/lingraft/training/parents.py -> the checkout's models/
@@ -57,13 +58,19 @@ def find_parent(location: str) -> ParentModel:
         listed = "".join(f"\n  - {fault}" for fault in faults)
         raise ParentError(f"parent {location!r} ({folder}) cannot be grafted onto:{listed}")
     return ParentModel(
-        name=Path(location).name,
+        name=_name(location),
         folder=folder,
         codec=codec,
         sha256=fingerprint(folder),
         languages=_languages(folder),
         positions=int(config["max_position_embeddings"]),
     )
+
+
+def _name(location: str) -> str:
+    """What people call it: the folder's name, or the run's where the folder is a run's `model`."""
+    path = Path(location).resolve()
+    return path.parent.name if path.name == MODEL_FOLDER else path.name
 
 
 def _folder(location: str) -> Path:

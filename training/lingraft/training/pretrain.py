@@ -19,7 +19,7 @@ from lingraft.training.loop import Job, run
 from lingraft.training.metrics import bleu, chrf, mean_chrf
 from lingraft.training.model import TranslationLoss, freeze_padding_row, new_model, save_model
 from lingraft.training.parent_card import parent_card
-from lingraft.training.parents import LANGUAGES_FILE
+from lingraft.training.parents import LANGUAGES_FILE, MODEL_FOLDER
 from lingraft.training.recipe import PretrainRecipe
 from lingraft.training.vocab import SPM_FILE, Codec, load_codec, save_tokenizer, train_spm
 
@@ -74,7 +74,7 @@ def _write(
     rows: list[int],
 ) -> Parent:
     """The model folder: weights, tokenizer, languages, scores and card."""
-    folder = output / "model"
+    folder = output / MODEL_FOLDER
     save_model(model, folder, dtype=torch.float16)
     save_tokenizer(output / SPM_FILE, folder, recipe.model.max_positions)
     languages = sorted({language for s in recipe.train for language in (s.source, s.target)})

@@ -140,10 +140,12 @@ def as_json(report: Report) -> bytes:
 
 def as_markdown(report: Report) -> str:
     """The report for people: verdict first."""
+    times = report["test_openings"]
     lines = [
         f"# {report['name']}: {report['verdict']}",
         "",
-        f"{report['reason'][0].upper()}{report['reason'][1:]}.",
+        f"{report['reason'][0].upper()}{report['reason'][1:]}. Decided on dev; the table is of "
+        f"test, opened {'once' if times == 1 else f'{times} times'}.",
         "",
     ]
     lines += [f"Grafted onto {report['parent']['name']} from {report['training_rows']:,} rows.", ""]
