@@ -219,7 +219,7 @@ def _measure(
         statistics = {name: chrf_statistics(o[i], test.references) for name, o in outputs.items()}
         arms = gate.Arms(**statistics)
         rule = recipe.gate
-        comparisons.append(gate.compare(arms, chrf_of_sums, rule.resamples, rule.seed + i))
+        comparisons.append(gate.compare(arms, chrf_of_sums, rule.resamples, rule.seed))
     return Measured(tests, outputs, comparisons)
 
 

@@ -129,7 +129,7 @@ def _pair(
     report.gain.CopyFrom(_gain(compared, pair.metrics[0]))
     report.target_examples = sum(map(len, graft.data.train))
     if graft.forgetting:
-        lost = graft.forgetting[0]
+        lost = max(graft.forgetting, key=lambda each: each.before - each.after)
         before = Score("chrF++", lost.before, pair.metrics[0].signature)
         after = Score("chrF++", lost.after, pair.metrics[0].signature)
         report.parent_before.CopyFrom(_metric(before, lost.test))

@@ -1,0 +1,131 @@
+"""A graft end to end: with control, gate, report and bundle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lingraft.training.graft import load_data
+from lingraft.training.parents import find_parent
+
+ARMS = ("graft", "control", "parent")
+
+
+def _stamps(folder: Path, *patterns: str) -> dict[Path, int]:
+    files = [path for pattern in patterns for path in folder.glob(pattern)]
+    assert files
+    return {path: path.stat().st_mtime_ns for path in files}
+
+
+def test_a_related_tongue_passes(toy: Any) -> None:
+    """The gain's interval lies above zero, on dev, which decides, and here on test too."""
+    report = toy.report
+    assert report["verdict"] == "PASS"
+    assert report["gain"]["low"] > 0
+    assert report["reason"].endswith("lies above zero")
+
+
+def test_the_control_is_tuned_over_the_same_grid_with_the_same_budget(toy: Any) -> None:
+    """An untuned baseline would manufacture the gain."""
+    arms = toy.report["arms"]
+    points = {arm: [(p["learning_rate"], p["dropout"]) for p in arms[arm]["grid"]] for arm in arms}
+    assert points.keys() == {"graft", "control"}
+    assert points["graft"] == points["control"] == [(3e-3, 0.0), (1e-2, 0.0)]
+    for arm in arms.values():
+        best = max(arm["grid"], key=lambda point: point["dev"])
+        assert arm["chosen"]["learning_rate"] == best["learning_rate"]
+        assert arm["steps"] == 60
+        assert [step for step, _ in arm["dev_scores"]] == [30, 60]
+        assert arm["target_tokens"] > 0
+    states = [json.loads(path.read_text()) for path in toy.output.glob("*/trial-*/*/state.json")]
+    assert [state["step"] for state in states] == [15] * 4
+
+
+def test_the_report_holds_every_figure(toy: Any, parent_run: Path) -> None:
+    """All arms on dev and test, both directions, two metrics with signatures, intervals."""
+    report = toy.report
+    assert report["parent"] == {
+        "name": parent_run.name,
+        "sha256": find_parent(str(parent_run / "model")).sha256,
+    }
+    for part, sentences in (("dev", 12), ("test", 16)):
+        assert [d["direction"] for d in report[part]] == ["en-yo", "yo-en"]
+        for direction in report[part]:
+            assert direction["sentences"] == sentences
+            assert direction["scores"].keys() == set(ARMS)
+            assert direction["scores"]["graft"].keys() == direction["signatures"].keys()
+            assert direction["signatures"].keys() == {"chrF++", "BLEU"}
+            gain, scores = direction["gain"], direction["scores"]
+            baseline = max(scores[arm]["chrF++"] for arm in ("control", "parent"))
+            assert gain["value"] == pytest.approx(scores["graft"]["chrF++"] - baseline, abs=0.02)
+            assert gain["low"] <= gain["value"] <= gain["high"]
+    assert [f["direction"] for f in report["forgetting"]] == ["en-fr", "fr-en"]
+    assert len(report["examples"]) == 20
+    shown = (toy.output / "report.md").read_text("utf-8")
+    assert shown.startswith(f"# toy-graft: PASS\n\nT{report['reason'][1:]}. Decided on dev;")
+    assert "opened once." in shown
+
+
+def test_rows_that_stand_in_dev_or_test_are_not_trained_on(toy: Any) -> None:
+    """In other case, spacing or punctuation, on either side; and none of dev stands in test."""
+    recipe = toy.load()
+    data = load_data(recipe, find_parent(recipe.parent))
+    assert [len(rows) for rows in data.train] == [140]
+    assert [len(rows) for rows in data.rehearsal] == [40]  # the shared row is in parent_test
+    assert data.dropped == toy.report["rows_dropped_for_overlap"] == 4
+    assert sum(len(t.sources) for t in (*data.select, *data.decide)) == 2 * (6 + 12)
+    dev = {text for test in (*data.select, *data.decide) for text in test.sources}
+    assert not dev & {text for test in data.test for text in test.sources}
+
+
+def test_the_bundle_tells_what_was_measured(toy: Any, parent_run: Path) -> None:
+    """Both directions with their transfer report, all data with licences, the strictest one."""
+    manifest = toy.manifest
+    assert [p["sourceLanguage"] + p["targetLanguage"] for p in manifest["pairs"]] == [
+        "enyo",
+        "yoen",
+    ]
+    for pair, direction in zip(manifest["pairs"], toy.report["test"], strict=True):
+        scores = {metric["name"]: round(metric["value"], 2) for metric in pair["metrics"]}
+        assert scores == direction["scores"]["graft"]
+        transfer = pair["transfer"]
+        assert transfer["verdict"] == "VERDICT_PASS"
+        assert round(transfer["scratch"]["value"], 2) == direction["scores"]["control"]["chrF++"]
+        assert round(transfer["zeroShot"]["value"], 2) == direction["scores"]["parent"]["chrF++"]
+        assert round(transfer["gain"]["ciLow"], 2) == direction["gain"]["low"]
+        assert transfer["parentModel"] == parent_run.name
+    assert manifest["licence"] == "CC-BY-SA-4.0"
+    sizes = {source["name"]: int(source["examples"]) for source in manifest["dataSources"]}
+    assert sizes == {"toy en-yo": 140, "toy en-fr": 40}
+
+
+def test_the_same_command_again_trains_nothing_and_opens_nothing(toy: Any) -> None:
+    """The report is the same, and counts one opening of the test set."""
+    before = _stamps(toy.output, "*/*/checkpoint/*", "*/*.json", "*/openings.log")
+    report = toy.report
+    assert report["test_openings"] == 1
+    assert toy.graft() == 0
+    assert toy.report == report
+    after = _stamps(toy.output, "*/*/checkpoint/*", "*/*.json", "*/openings.log")
+    assert {p: t for p, t in after.items() if p.parent.name != "bundle"} == {
+        p: t for p, t in before.items() if p.parent.name != "bundle"
+    }
+
+
+def test_without_examples_no_test_sentence_is_published(
+    toy: Any, english: tuple[str, ...], to_yoruba: Callable[[str], str]
+) -> None:
+    """Neither in the reports nor anywhere in the bundle."""
+    assert toy.graft("--no-examples") == 0
+    published = [toy.output / "report.json", toy.output / "report.md"]
+    published += [path for path in (toy.output / "bundle").rglob("*") if path.is_file()]
+    contents = b"".join(path.read_bytes() for path in published)
+    for text in english[24:40]:
+        assert text.encode() not in contents
+        assert to_yoruba(text).encode() not in contents
+    assert toy.graft() == 0
+    assert english[24].encode() in (toy.output / "bundle" / "report.json").read_bytes()

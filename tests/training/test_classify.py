@@ -1,0 +1,233 @@
+"""A classifier end to end: labels from a toy parent's encoder, with control, gate and bundle."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from lingraft.training.classify import load_data
+from lingraft.training.cli import main
+from lingraft.training.errors import DataError
+from lingraft.training.model import load_model, save_model
+from lingraft.training.recipe import ClassifyRecipe, load_recipe
+
+RECIPE = """\
+task = "classify"
+name = "toy-labels"
+licence = "CC0-1.0"
+parent = "{parent}"
+
+[training]
+warmup_steps = 10
+max_steps = 80
+batch_tokens = 600
+evaluate_every = 40
+save_every = 40
+average_last = 2
+label_smoothing = 0.0
+precision = "fp32"
+threads = 1
+
+[grid]
+learning_rates = [1e-2]
+dropouts = [0.0]
+trial_steps = 5
+
+[gate]
+resamples = 300
+
+[[train]]
+name = "toy labels"
+path = "train.tsv"
+language = "en"
+licence = "CC-BY-4.0"
+
+[[dev]]
+name = "toy dev"
+path = "dev.tsv"
+language = "en"
+
+[[test]]
+name = "toy test"
+path = "test.tsv"
+language_column = 2
+"""
+
+Rows = Sequence[Sequence[str]]
+
+
+def _label(text: str) -> str:
+    """Trade is what we look for; a bit more than a third of the sentences."""
+    return "trade" if any(verb in text for verb in ("sells", "carries", "finds")) else "other"
+
+
+@pytest.fixture(scope="module")
+def recipe_file(
+    tmp_path_factory: pytest.TempPathFactory,
+    parent_run: Path,
+    english: tuple[str, ...],
+    write_tsv: Callable[[Path, Rows], Path],
+) -> Path:
+    """The recipe, its data beside it; two rows of train stand in dev and test."""
+    folder = tmp_path_factory.mktemp("labels")
+    rows = [(text, _label(text)) for text in english]
+    write_tsv(folder / "train.tsv", [*rows[80:260], rows[0], rows[50]])
+    write_tsv(folder / "dev.tsv", [*rows[:40], rows[60]])
+    write_tsv(folder / "test.tsv", [(*row, "en") for row in rows[40:80]])
+    (folder / "toy.toml").write_text(RECIPE.format(parent=parent_run / "model"), "utf-8")
+    return folder / "toy.toml"
+
+
+@pytest.fixture(scope="module")
+def run(recipe_file: Path) -> Path:
+    """Folder of the classifier's finished run."""
+    output = recipe_file.parent / "run"
+    assert main(["graft", str(recipe_file), "--output", str(output)]) == 0
+    return output
+
+
+@pytest.fixture
+def load(recipe_file: Path, tmp_path: Path) -> Callable[..., ClassifyRecipe]:
+    """The recipe with one of its files holding other rows."""
+
+    def changed(name: str, text: str) -> ClassifyRecipe:
+        for path in recipe_file.parent.glob("*.t*"):
+            shutil.copy(path, tmp_path / path.name)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        recipe = load_recipe(str(tmp_path / "toy.toml"))
+        assert isinstance(recipe, ClassifyRecipe)
+        return recipe
+
+    return changed
+
+
+def _json(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def test_the_report_holds_every_figure(run: Path) -> None:
+    """Accuracy of graft and control on dev and test, the gain's interval, the verdict."""
+    report = _json(run / "report.json")
+    assert report["labels"] == ["other", "trade"]
+    assert report["verdict"] in ("PASS", "HOLD")
+    assert report["rows_dropped_for_overlap"] == 2
+    assert report["training_rows"] == 180
+    assert report["test"]["texts"] == len(report["examples"]) == 40
+    assert report["test_openings"] == 1
+    for part in ("dev", "test"):
+        accuracy, gain = report[part]["accuracy"], report[part]["gain"]
+        assert accuracy["graft"] > 0.8
+        assert gain["value"] == pytest.approx(accuracy["graft"] - accuracy["control"], abs=1e-4)
+        assert gain["low"] <= gain["value"] <= gain["high"]
+    assert {arm["steps"] for arm in report["arms"].values()} == {80}
+    right = sum(example["label"] == example["graft"] for example in report["examples"])
+    assert right / 40 == report["test"]["accuracy"]["graft"]
+    table = (run / "report.md").read_text(encoding="utf-8")
+    assert table.startswith(f"# toy-labels: {report['verdict']}\n")
+    assert "| texts | graft | control | gain, 95% |" in table
+
+
+def test_the_bundle_tells_what_was_measured(run: Path) -> None:
+    """Labels, languages, accuracy and the comparison with the control."""
+    manifest, report = _json(run / "bundle" / "bundle.json"), _json(run / "report.json")
+    assert manifest["labels"] == ["other", "trade"]
+    assert manifest["languages"] == ["en"]
+    accuracy = report["test"]["accuracy"]
+    assert round(manifest["metrics"][0]["value"], 4) == accuracy["graft"]
+    assert round(manifest["transfer"]["scratch"]["value"], 4) == accuracy["control"]
+    assert manifest["transfer"]["verdict"] == f"VERDICT_{report['verdict']}"
+    assert manifest["limits"]["maxSourceTokens"] == 64
+    assert manifest["licence"] == "CC-BY-4.0"
+
+
+def test_the_same_command_again_trains_nothing_and_opens_nothing(
+    run: Path, recipe_file: Path
+) -> None:
+    """The report is the same, and counts one opening of the test set."""
+    report = _json(run / "report.json")
+    kept = [*run.glob("*/run/checkpoint/*"), *run.glob("t*/*"), *run.glob("dev/*")]
+    before = [path.stat().st_mtime_ns for path in kept]
+    assert main(["graft", str(recipe_file), "--output", str(run)]) == 0
+    assert _json(run / "report.json") == report
+    assert [path.stat().st_mtime_ns for path in kept] == before
+
+
+def test_without_examples_no_test_message_is_published(
+    run: Path, recipe_file: Path, english: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Neither in the report nor in the bundle."""
+    output = shutil.copytree(run, tmp_path / "run")
+    assert main(["graft", str(recipe_file), "--output", str(output), "--no-examples"]) == 0
+    published = [*output.glob("report.*"), *(output / "bundle").iterdir()]
+    contents = b"".join(path.read_bytes() for path in published)
+    assert not any(text.encode() in contents for text in english[40:80])
+
+
+def test_harm_is_refused_unless_there_is_a_reason(
+    recipe_file: Path, parent_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A parent whose weights are all zero can learn nothing; the control does better."""
+    shutil.copytree(parent_run / "model", tmp_path / "dead")
+    dead = load_model(parent_run / "model")
+    with torch.no_grad():
+        for parameter in dead.parameters():
+            parameter.zero_()
+    save_model(dead, tmp_path / "dead")
+    for path in recipe_file.parent.glob("*.tsv"):
+        shutil.copy(path, tmp_path / path.name)
+    (tmp_path / "toy.toml").write_text(RECIPE.format(parent=tmp_path / "dead"), "utf-8")
+    command = ["graft", str(tmp_path / "toy.toml"), "--output", str(tmp_path / "run")]
+    assert main(command) == 1
+    assert _json(tmp_path / "run" / "report.json")["verdict"] == "REFUSE"
+    assert "--accept-negative" in capsys.readouterr().err
+    assert main([*command, "--accept-negative", "to show what harm looks like"]) == 0
+    manifest = _json(tmp_path / "run" / "bundle" / "bundle.json")
+    assert manifest["transfer"]["acceptedNegativeReason"] == "to show what harm looks like"
+    card = (tmp_path / "run" / "bundle" / "README.md").read_text(encoding="utf-8")
+    assert "because: to show what harm looks like" in card
+
+
+def test_rows_that_stand_in_dev_or_test_are_not_trained_on(recipe_file: Path) -> None:
+    """And a row of dev that stands in test is not selected on."""
+    recipe = load_recipe(str(recipe_file))
+    assert isinstance(recipe, ClassifyRecipe)
+    train, dev, test, dropped = load_data(recipe)
+    assert (len(train), len(dev), len(test), dropped) == (180, 40, 40, 2)
+    assert not {row[0] for row in train} & {row[0] for row in (*dev, *test)}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "fault"),
+    [
+        ("train.tsv", "two eggs\tother\n", "one label only (other); a classifier needs two"),
+        ("dev.tsv", "two eggs\tfruit\n", "dev or test has labels that train lacks: fruit"),
+        ("dev.tsv", "two eggs\n", "line 1: 1 columns where 2 were expected"),
+    ],
+)
+def test_faulty_labels_are_named(
+    load: Callable[..., ClassifyRecipe],
+    name: str,
+    text: str,
+    fault: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    """One label, a label that train lacks, a row without any."""
+    load(name, text)
+    assert main(["graft", str(tmp_path / "toy.toml"), "--output", str(tmp_path / "run")]) == 1
+    assert fault in capsys.readouterr().err
+
+
+def test_data_of_which_nothing_is_left_is_refused(
+    load: Callable[..., ClassifyRecipe], english: tuple[str, ...]
+) -> None:
+    """When dev is nothing but test."""
+    with pytest.raises(DataError, match="stands in test too; split the data anew"):
+        load_data(load("dev.tsv", f"{english[41]}\tother\n"))
