@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
 from collections.abc import Callable
 from typing import Any
@@ -66,6 +67,22 @@ def _sentences(text: str) -> list[str]:
 def test_sentences_end_where_a_reader_would_say(text: str, sentences: list[str]) -> None:
     """With care: abbreviations, initials, ordinals and numbers do not end one."""
     assert _sentences(text) == sentences
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" * 4_000 + " " + "x. B " * 400,
+        "!" * 20_000,
+        "!" * 10_000 + '"' * 10_000,
+        ". " * 10_000,
+    ],
+)
+def test_no_text_makes_splitting_slow(text: str) -> None:
+    """Milliseconds, where a search that goes back and forth takes seconds to hours."""
+    began = time.process_time()
+    split_sentences(text)
+    assert time.process_time() - began < 0.5
 
 
 @given(text=TEXTS)

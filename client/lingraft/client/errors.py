@@ -232,6 +232,8 @@ def _explain(code: StatusCode, details: str, origin: Origin) -> str:
             story = (
                 f"the server at {origin.server} does not know this call; is it a Lingraft server?"
             )
+        case StatusCode.NOT_FOUND:
+            story = f"the server at {origin.server} has nothing of that name"
         case _:
             story = f"the call to {origin.server} failed with {code.name}"
     return f"{story} (gRPC: {details})" if details else story

@@ -35,10 +35,12 @@ _CODES: dict[type[ServerError], grpc.StatusCode] = {
     BundleError: grpc.StatusCode.FAILED_PRECONDITION,
 }
 
-# A status travels twice in the trailing metadata, of which gRPC takes 8 KiB for sure.
-_MESSAGE_LETTERS = 800
-_VALUE_LETTERS = 200
-_DETAIL_BYTES = 2_500
+# gRPC takes 8 KiB of trailing metadata for sure, and the message is in it twice: once as it is and
+# once with three letters for each byte that is not ASCII.
+_MESSAGE_BYTES = 800
+_VALUE_BYTES = 200
+_INFO_BYTES = 1_200
+_VIOLATIONS_BYTES = 2_000
 
 
 def code_of(error: ServerError) -> grpc.StatusCode:
@@ -59,7 +61,7 @@ def to_status(error: ServerError) -> status_pb2.Status:
         details.append(_retry_info(error.retry_after_s))
     return status_pb2.Status(
         code=code[0],
-        message=_clip(error.message, _MESSAGE_LETTERS),
+        message=_clip(error.message, _MESSAGE_BYTES),
         details=[_packed(detail) for detail in details],
     )
 
@@ -72,22 +74,24 @@ async def abort(context: Any, error: ServerError) -> None:
 
 
 def _error_info(error: ServerError) -> Message:
-    metadata = {key: _clip(value, _VALUE_LETTERS) for key, value in error.metadata.items()}
-    info: Message = error_details_pb2.ErrorInfo(
-        reason=error.reason, domain=DOMAIN, metadata=metadata
-    )
-    return info
+    """The metadata as far as there is room; the violations go on counting what is left out."""
+    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN)
+    for key, value in error.metadata.items():
+        if info.ByteSize() > _INFO_BYTES:
+            break
+        info.metadata[key] = _clip(value, _VALUE_BYTES)
+    return info  # type: ignore[no-any-return]
 
 
 def _bad_request(violations: tuple[Violation, ...]) -> Message:
     """All violations, or as many as metadata can carry and a last one that counts the others."""
     bad = error_details_pb2.BadRequest()
     for index, violation in enumerate(violations):
-        if bad.ByteSize() > _DETAIL_BYTES:
+        if bad.ByteSize() > _VIOLATIONS_BYTES:
             rest = f"{len(violations) - index} more fields are at fault"
             bad.field_violations.add(field="...", description=rest)
             break
-        description = _clip(violation.description, _VALUE_LETTERS)
+        description = _clip(violation.description, _VALUE_BYTES)
         bad.field_violations.add(field=violation.field, description=description)
     return bad  # type: ignore[no-any-return]
 
@@ -107,4 +111,7 @@ def _packed(detail: Message) -> any_pb2.Any:
 
 def _clip(text: str, most: int) -> str:
     """What a caller sent may be long and stands in the message: too much would break the call."""
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    coded = text.encode()
+    if len(coded) <= most:
+        return text
+    return coded[: most - len("…".encode())].decode(errors="ignore") + "…"

@@ -46,7 +46,9 @@ def test_health_is_an_exit_code(lingraft: Command) -> None:
     """0 for a server that answers, 1 for a service that does not."""
     assert (lingraft("health").code, lingraft("health").out) == (0, "SERVING\n")
     assert (lingraft("health", "models/tiny").code) == 1
-    assert lingraft("health", "models/none").code == 1
+    unknown = lingraft("health", "models/none")
+    assert unknown.code == 1
+    assert "has nothing of that name" in unknown.err
 
 
 def test_a_missing_server_is_one_line(lingraft: Command, nobody: str) -> None:

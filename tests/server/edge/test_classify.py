@@ -123,10 +123,13 @@ def test_all_faults_of_a_request_are_named_at_once(counting: Any, refusal: Refus
         top_k=-1,
         threshold_profile="strict",
         score_kind=77,  # type: ignore[arg-type]
+        explain=api.EXPLANATION_SPANS,
+        model="nonsense",
     )
     error = refusal(counting.classification.ClassifyText, request)
     assert error.reason == "ARGUMENT_INVALID"
-    assert set(error.fields) == {"documents", "top_k", "threshold_profile", "score_kind"}
+    wrong = {"documents", "top_k", "threshold_profile", "score_kind", "explain", "model"}
+    assert set(error.fields) == wrong
 
 
 def test_a_model_that_does_not_classify_is_not_found(

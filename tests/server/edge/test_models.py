@@ -130,6 +130,7 @@ def test_the_basic_view_leaves_the_evidence_out(catalogue: Any) -> None:
         ('source_language = "EN"', ["en-haw", "en-yo"]),
         ('source_language="en" AND target_language="yo"', ["en-yo"]),
         ('status = "ZERO_SHOT"', ["en-haw"]),
+        ('status = "PAIR_STATUS_ZERO_SHOT"', ["en-haw"]),
         ('model = "models/golden-translation" AND status="TRANSFER"', ["en-yo", "haw-en", "yo-en"]),
         ('model = "models/other"', []),
     ],
@@ -139,7 +140,9 @@ def test_pairs_can_be_filtered(catalogue: Any, text: str, directions: list[str])
     assert _directions(catalogue.translation.ListLanguagePairs(PAIRS(filter=text))) == directions
 
 
-@pytest.mark.parametrize("text", ["en", 'licence = "x"', 'status="A" OR status="B"', "AND"])
+@pytest.mark.parametrize(
+    "text", ["en", 'licence = "x"', 'status="A" OR status="B"', 'status = "SHOT"', "AND"]
+)
 def test_a_filter_that_is_none_is_refused(catalogue: Any, refusal: Refuse, text: str) -> None:
     """Rather than passed over."""
     error = refusal(catalogue.translation.ListLanguagePairs, PAIRS(filter=text))

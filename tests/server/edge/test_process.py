@@ -120,9 +120,10 @@ def test_a_bundle_that_is_damaged_is_one_clear_error(
 
     folder = edited("v1-translation", edit)
     (folder / "source.spm").unlink()
-    code, words = _fails(str(folder))
+    code, words = _fails(str(folder), "/no/such/bundle")
     assert code == 1
     assert "missing: licence; source.spm is not there" in words
+    assert "/no/such/bundle is not a folder" in words
 
 
 def test_wrong_settings_are_one_clear_error() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import quote
 
 import grpc
 import pytest
@@ -63,6 +64,19 @@ def test_a_status_carries_reason_metadata_and_fields(unpack: Callable[[Any], Any
 def test_a_full_queue_says_when_to_come_back(unpack: Callable[[Any], Any]) -> None:
     """RetryInfo in seconds."""
     assert unpack(to_status(errors.QueueFullError("full", 1.5))).retry_s == 1.5
+
+
+def test_no_error_outgrows_the_metadata_that_grpc_carries() -> None:
+    """A thousand faults, with three bytes to a letter, still arrive as what they are."""
+    long = "語" * 3_000
+    faults = [
+        errors.UnsupportedOptionError(long, [Violation(field, long)], {field: long})
+        for field in (f"documents[{place}].mime_type" for place in range(1_024))
+    ]
+    status = to_status(merge(faults))
+    percent_encoded = len(quote(status.message))
+    assert len(status.SerializeToString()) + percent_encoded < 8_192 - 512
+    assert status.message.endswith("…")
 
 
 @pytest.mark.parametrize(

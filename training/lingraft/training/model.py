@@ -23,6 +23,8 @@ WEIGHTS_FILE = "model.safetensors"
 _PAD_BIAS = -1e4
 # Twice as fast as `sdpa` on CPU at our head sizes (measured: 5.8k against 3.6k tokens/s).
 _ATTENTION = "eager"
+# Wang et al. 2022 ("DeepNet") give 0.52 for a 6-layer encoder and 0.41 for a 3-layer decoder.
+_RESIDUAL_GAIN = 0.4
 
 disable_progress_bar()  # of loading weights: it takes milliseconds
 
@@ -58,15 +60,22 @@ def new_model(shape: Shape, vocabulary_size: int, seed: int) -> MarianMTModel:
         attn_implementation=_ATTENTION,
     )
     model = MarianMTModel(config)
-    _init_like_transformer(model)
+    _init_shallow_residuals(model)
     return prepare(model)
 
 
-def _init_like_transformer(model: MarianMTModel) -> None:
-    """Xavier for the layers, d**-0.5 for the embeddings (Vaswani et al. 2017, as Marian does)."""
-    for module in model.modules():
+def _init_shallow_residuals(model: MarianMTModel) -> None:
+    """Xavier for all layers, shrunk where a layer writes into the residual stream (after DeepNorm).
+
+    Marian normalises after the residual sum. At full size each attention then adds the mean of the
+    sentence to every position, and after six layers all positions look alike: measured spread around
+    the mean 0.17 of the norm at the start and 0.02 after 270 steps, a model that never learns to look
+    at its source. At this size the spread stays at 0.8.
+    """
+    for name, module in model.named_modules():
         if isinstance(module, nn.Linear) and module is not model.lm_head:
-            nn.init.xavier_uniform_(module.weight)
+            writes = name.endswith(("v_proj", "out_proj", "fc1", "fc2"))
+            nn.init.xavier_uniform_(module.weight, gain=_RESIDUAL_GAIN if writes else 1.0)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
 

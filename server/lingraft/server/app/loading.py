@@ -41,8 +41,17 @@ _log = logging.getLogger(__name__)
 
 
 def load_models(config: ServerConfig, metrics: Metrics) -> list[ServedModel]:
-    """Every bundle of the settings, loaded. Raises StartError."""
-    return [load_model(folder, config, metrics) for folder in config.bundles]
+    """Every bundle of the settings, loaded. Raises StartError; a BundleError names all bad ones."""
+    models: list[ServedModel] = []
+    faults: list[str] = []
+    for folder in config.bundles:
+        try:
+            models.append(load_model(folder, config, metrics))
+        except BundleError as error:
+            faults.append(error.message)
+    if faults:
+        raise BundleError("\n".join(faults))
+    return models
 
 
 def load_model(folder: Path, config: ServerConfig, metrics: Metrics) -> ServedModel:

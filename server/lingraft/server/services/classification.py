@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lingraft.server.batching import Document, Scores
-from lingraft.server.errors import InternalError, RequestError
+from lingraft.server.errors import InternalError, RequestError, merge
 from lingraft.server.services.common import (
     Edge,
     batch_faults,
@@ -31,9 +31,9 @@ from lingraft.v1 import (
     common_pb2,
 )
 
-_NO_EXPLANATION = (
-    classification_pb2.EXPLANATION_UNSPECIFIED,
-    classification_pb2.EXPLANATION_NONE,
+_EXPLANATIONS = (
+    classification_pb2.EXPLANATION_TOKENS,
+    classification_pb2.EXPLANATION_SPANS,
 )
 
 
@@ -55,8 +55,7 @@ class ClassificationService(classification_pb2_grpc.ClassificationServiceService
         self, request: classification_pb2.ClassifyTextRequest, context: Any
     ) -> classification_pb2.ClassifyTextResponse:
         """Answers when all documents are done."""
-        refuse(_faults(self._edge, request))
-        model = self._registry.classifier(request.model)
+        model = self._choose(request)
         deadline = self._edge.deadline(context)
         readings = await asyncio.to_thread(_read, self._edge, model, request.documents)
         works = [reading.work for reading in readings if reading.work is not None]
@@ -82,13 +81,23 @@ class ClassificationService(classification_pb2_grpc.ClassificationServiceService
 
     ClassifyMessage = unfilled("ClassifyMessage")
 
+    def _choose(self, request: classification_pb2.ClassifyTextRequest) -> Classifier:
+        """The model that answers; all faults of the request are refused at once."""
+        faults = _faults(self._edge, request)
+        try:
+            model = self._registry.classifier(request.model)
+        except RequestError as fault:
+            raise merge([*faults, fault]) from fault
+        refuse(faults)
+        return model
+
 
 def _faults(edge: Edge, request: classification_pb2.ClassifyTextRequest) -> list[RequestError]:
     faults = batch_faults(edge, request, "documents")
     faults += enum_faults(request, "score_kind", "explain")
     if request.top_k < 0:
         faults.append(invalid("top_k", f"must not be negative, is {request.top_k}"))
-    if request.explain not in _NO_EXPLANATION and not faults:
+    if request.explain in _EXPLANATIONS:
         faults.append(unsupported("explain"))
     if request.threshold_profile:
         faults.append(invalid("threshold_profile", "is unknown: the model has no thresholds"))

@@ -12,6 +12,7 @@ from lingraft.v1 import bundle_pb2, common_pb2, translation_pb2
 
 _CONDITION = re.compile(r'\s*(\w+)\s*=\s*"([^"]*)"\s*')
 _FIELDS = ("source_language", "target_language", "model", "status")
+_STATUS = "PAIR_STATUS_"
 _BASIC = translation_pb2.LANGUAGE_PAIR_VIEW_BASIC
 _ENGLISH_NAMES = {
     "ar": "Arabic",
@@ -78,6 +79,8 @@ def _tests(text: str) -> list[Test]:
         if found is None or found.group(1) not in _FIELDS:
             what = f'must be field = "value" joined with AND, fields: {", ".join(_FIELDS)}'
             faults.append(invalid("filter", f"{what}; not {condition.strip()!r}"))
+        elif found.group(1) == "status" and _status(found.group(2)) is None:
+            faults.append(invalid("filter", f"knows no status {found.group(2)!r}"))
         else:
             tests.append(_test(*found.groups()))
     refuse(faults)
@@ -86,7 +89,14 @@ def _tests(text: str) -> list[Test]:
 
 def _test(field: str, value: str) -> Test:
     if field == "status":
-        return lambda pair: common_pb2.PairStatus.Name(pair.status).endswith(f"_{value.upper()}")
+        return lambda pair: pair.status == _status(value)
     if field == "model":
         return lambda pair: value in (pair.model, pair.model.partition("/versions/")[0])
     return lambda pair: str(getattr(pair, field)).lower() == value.lower()
+
+
+def _status(value: str) -> int | None:
+    """The number of a status, by its whole name or without the prefix; None for what is none."""
+    name = _STATUS + value.upper().removeprefix(_STATUS)
+    known = common_pb2.PairStatus.DESCRIPTOR.values_by_name
+    return known[name].number if name in known else None

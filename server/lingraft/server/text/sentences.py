@@ -13,9 +13,12 @@ from collections.abc import Iterator
 _LINE = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")
 _CLOSERS = "\"'”’»›)\\]}"
 _OPENERS = "\"'“‘«‹([{¿¡-–—„‚"
-# Marks of scripts that write spaces, then those that do not need one.
-_END = re.compile(rf"([.!?…؟۔।॥]+)[{_CLOSERS}]*(?=\s)|[。！？]+[{_CLOSERS}]*")
-_BEFORE = re.compile(r"\S+$")
+_MARKS = ".!?…؟۔।॥"
+# Marks of scripts that write spaces, then those that do not need one. A run of marks is read once:
+# no start inside it, no going back, or a line of marks alone would take quadratic time.
+_END = re.compile(
+    rf"(?<![{_MARKS}])([{_MARKS}]++)[{_CLOSERS}]*+(?=\s)|(?<![。！？])[。！？]++[{_CLOSERS}]*+"
+)
 
 # Written with a full stop and followed by more of the sentence. Lower case, without the last full
 # stop. Words that are also ordinary ones ("me", "sun") are left out.
@@ -84,8 +87,8 @@ def _can_begin(letter: str) -> bool:
 
 def _keeps_its_stop(before: str, rest: str) -> bool:
     """Whether a full stop between `before` and `rest` belongs to the last word before it."""
-    found = _BEFORE.search(before)
-    word = found.group().lstrip(_OPENERS).lower() if found else ""
+    word = "" if before[-1:].isspace() else "".join(before.rsplit(maxsplit=1)[-1:])
+    word = word.lstrip(_OPENERS).lower()
     if word in _ABBREVIATIONS or (word.isdigit() and len(word) <= 2):
         return True
     if word in _NUMBERED and rest[:1].isdigit():
