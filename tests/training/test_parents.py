@@ -90,7 +90,7 @@ def test_languages_without_a_tag_are_all_named(parent_run: Path) -> None:
 
 def test_a_parent_without_a_list_of_languages_has_none(model_folder: Path) -> None:
     """Models from elsewhere do not say."""
-    (model_folder / "languages.json").unlink()
+    (model_folder / "provenance.json").unlink()
     assert find_parent(str(model_folder)).languages == ()
 
 

@@ -72,7 +72,7 @@ def test_the_parent_learns_what_it_is_shown(parent_run: Path) -> None:
         ("fr-en", "chrF++"),
         ("fr-en", "BLEU"),
     ]
-    assert all(s["value"] > 40 and s["sentences"] == 20 and s["signature"] for s in scores)
+    assert all(s["value"] > 30 and s["sentences"] == 20 and s["signature"] for s in scores)
 
 
 def test_a_finished_run_is_not_trained_again(
@@ -92,7 +92,7 @@ def test_the_model_folder_is_small_and_complete(parent_run: Path) -> None:
         "README.md",
         "config.json",
         "generation_config.json",
-        "languages.json",
+        "provenance.json",
         "model.safetensors",
         "scores.json",
         "source.spm",

@@ -1,17 +1,22 @@
-"""The arms of an experiment: graft and control, tuned over the same grid with the same budget."""
+"""The arms of an experiment: graft and control, tuned over the same grid.
+
+Grid points are compared by the log-likelihood of dev, which tells two short runs apart long before
+either translates well enough for chrF++ to do so. A trial is the same share of an arm's whole run.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from lingraft.training.checkpoint import State
 from lingraft.training.identity import FREE
-from lingraft.training.loop import Job, Score, run
+from lingraft.training.loop import Batch, Job, Score, run
 from lingraft.training.recipe import Grid, Training
 
 Built = tuple[nn.Module, Score]  # module that computes the loss, dev score of the model inside it
@@ -20,7 +25,16 @@ Build = Callable[[float], Built]  # from a dropout
 
 @dataclass(frozen=True)
 class Trial:
-    """One point of the grid and its dev score."""
+    """One point of the grid and the log-likelihood of dev after it, in nats per target."""
+
+    learning_rate: float
+    dropout: float
+    log_likelihood: float
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The point of the grid that was trained to the end, and the best dev score of that run."""
 
     learning_rate: float
     dropout: float
@@ -36,16 +50,17 @@ class Arm:
     module: nn.Module
     state: State
     trials: tuple[Trial, ...]
-    chosen: Trial
+    chosen: Chosen
 
 
-def train_arm(name: str, build: Build, grid: Grid, job: Job) -> Arm:
+def train_arm(name: str, build: Build, grid: Grid, job: Job, dev: Sequence[Batch]) -> Arm:
     """Tune on the grid, then train with what was best on dev.
 
     Args:
         name: "graft" or "control"; also the folder inside the job's.
         build: makes the arm's module afresh for a dropout.
         job: everything that the arms share.
+        dev: batches that the grid points are compared on.
     """
     folder = job.folder / name
     job = replace(job, folder=folder, identity=f"{name} {job.identity}")
@@ -53,15 +68,24 @@ def train_arm(name: str, build: Build, grid: Grid, job: Job) -> Arm:
     trials: tuple[Trial, ...] = ()
     rate, dropout = points[0]
     if len(points) > 1:
-        trials = tuple(_trial(name, build, grid, job, *point) for point in points)
-        best = max(trials, key=lambda trial: trial.score)
+        trials = tuple(_trial(name, build, grid, job, dev, *point) for point in points)
+        best = max(trials, key=lambda trial: trial.log_likelihood)
         rate, dropout = best.learning_rate, best.dropout
     settings = job.settings.model_copy(update={"learning_rate": rate})
-    module, state = _train(f"{name} run", build, dropout, job, settings, folder / "run")
-    return Arm(name, module, state, trials, Trial(rate, dropout, state.best_score))
+    built = build(dropout)
+    state = _train(f"{name} run", built, dropout, job, settings, folder / "run")
+    return Arm(name, built[0], state, trials, Chosen(rate, dropout, state.best_score))
 
 
-def _trial(name: str, build: Build, grid: Grid, job: Job, rate: float, dropout: float) -> Trial:
+def _trial(
+    name: str,
+    build: Build,
+    grid: Grid,
+    job: Job,
+    dev: Sequence[Batch],
+    rate: float,
+    dropout: float,
+) -> Trial:
     settings = job.settings.model_copy(
         update={
             "learning_rate": rate,
@@ -71,16 +95,34 @@ def _trial(name: str, build: Build, grid: Grid, job: Job, rate: float, dropout: 
             "milestones": [],
         }
     )
+    job = replace(job, score_name="log-likelihood")
     label = f"{name} trial lr {rate:g} dropout {dropout:g}"
     folder = job.folder / f"trial-{rate:g}-{dropout:g}"
-    _, state = _train(label, build, dropout, job, settings, folder)
-    return Trial(rate, dropout, state.best_score)
+    module, _ = build(dropout)
+    built = module, lambda: log_likelihood(module, dev, job.count)
+    return Trial(rate, dropout, _train(label, built, dropout, job, settings, folder).best_score)
+
+
+def log_likelihood(
+    module: nn.Module, batches: Sequence[Batch], count: Callable[[Batch], int]
+) -> float:
+    """Mean log-likelihood of the targets of `batches` under a loss module, in nats per target."""
+    device = next(module.parameters()).device
+    training = module.training
+    module.eval()
+    with torch.no_grad():
+        losses = [
+            float(module({name: part.to(device) for name, part in batch.items()})[1])
+            for batch in batches
+        ]
+    module.train(training)
+    return -sum(losses) / sum(map(count, batches))
 
 
 def _train(
-    label: str, build: Build, dropout: float, job: Job, settings: Training, folder: Path
-) -> tuple[nn.Module, State]:
-    module, score = build(dropout)
+    label: str, built: Built, dropout: float, job: Job, settings: Training, folder: Path
+) -> State:
+    module, score = built
     identity = f"{job.identity} dropout {dropout:g} {settings.model_dump_json(exclude=FREE)}"
     job = replace(job, name=label, settings=settings, folder=folder, identity=identity)
-    return module, run(job, module, score)
+    return run(job, module, score)

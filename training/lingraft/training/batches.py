@@ -13,6 +13,7 @@ from torch import Tensor
 from lingraft.training.errors import DataError
 
 _POOL = 100  # batches' worth of examples sorted by length together: little padding, still random
+_MEASURE_TOKENS = 4096
 IGNORED = -100  # PyTorch's label for positions without a target
 
 Ids = Sequence[int] | NDArray[np.int32]
@@ -131,3 +132,9 @@ def pad_rows(rows: Sequence[Ids], fill: int) -> Tensor:
     for line, row in zip(table, rows, strict=True):
         line[: len(row)] = row
     return torch.from_numpy(table)
+
+
+def all_batches(corpus: Corpus, pad: int) -> list[dict[str, Tensor]]:
+    """A small corpus as batches, each example once; for measuring, not for training."""
+    plan = BatchPlan(_MEASURE_TOKENS, (1.0,) * (int(corpus.group.max()) + 1), seed=0)
+    return [collate(corpus, indices, pad) for indices in epoch_batches(corpus, plan, epoch=0)]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lingraft.training import gate, openings
 from lingraft.training.arms import Arm, Build, Built, train_arm
-from lingraft.training.batches import Corpus, collate
+from lingraft.training.batches import Corpus, all_batches, collate
 from lingraft.training.classifier import ClassificationLoss, SequenceClassifier, predict
 from lingraft.training.data import Table, read_tables
 from lingraft.training.errors import DataError
@@ -162,12 +162,7 @@ def _train(
     select: list[Row],
     output: Path,
 ) -> Arm:
-    limit = recipe.training.max_tokens
-    pairs = [
-        (ids, [labels.index(row[1])])
-        for ids, row in zip(encode_rows(parent.codec, train, limit), train, strict=True)
-    ]
-    corpus = Corpus(pairs, [0] * len(pairs))
+    corpus = _corpus(recipe, parent, labels, train)
     job = Job(
         name=name,
         folder=output,
@@ -180,7 +175,17 @@ def _train(
         seed=recipe.seed,
         identity=identity_of(recipe, [train, select], parent.sha256),
     )
-    return train_arm(name, _builder(name, recipe, parent, labels, select), recipe.grid, job)
+    dev = all_batches(_corpus(recipe, parent, labels, select), parent.codec.pad)
+    return train_arm(name, _builder(name, recipe, parent, labels, select), recipe.grid, job, dev)
+
+
+def _corpus(
+    recipe: ClassifyRecipe, parent: ParentModel, labels: tuple[str, ...], rows: list[Row]
+) -> Corpus:
+    """Texts as source ids, with their label's index as the only target."""
+    ids = encode_rows(parent.codec, rows, recipe.training.max_tokens)
+    targets = [[labels.index(row[1])] for row in rows]
+    return Corpus(zip(ids, targets, strict=True), [0] * len(rows))
 
 
 def _builder(

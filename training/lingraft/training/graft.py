@@ -14,12 +14,12 @@ from transformers import MarianMTModel
 
 from lingraft.training import corpora, gate, openings
 from lingraft.training.arms import Arm, Build, Built, train_arm
-from lingraft.training.batches import collate
+from lingraft.training.batches import Corpus, all_batches, collate
 from lingraft.training.corpora import Row
 from lingraft.training.errors import DataError
 from lingraft.training.evaluate import TestSet, translate
 from lingraft.training.identity import identity_of
-from lingraft.training.loop import Job
+from lingraft.training.loop import Batch, Job
 from lingraft.training.metrics import chrf, chrf_of_sums, chrf_statistics, mean_chrf
 from lingraft.training.model import (
     TranslationLoss,
@@ -31,6 +31,7 @@ from lingraft.training.model import (
 )
 from lingraft.training.parents import ParentModel, find_parent, fitted
 from lingraft.training.recipe import GraftRecipe, Pairs
+from lingraft.training.vocab import shorten
 
 Outputs = list[list[str]]  # translations of every test set, in order
 _TEST = "test"
@@ -170,6 +171,8 @@ def _train(name: str, recipe: GraftRecipe, parent: ParentModel, data: Data, outp
         sources, rows = sources + recipe.rehearsal, rows + data.rehearsal
     elif recipe.control_steps:
         settings = settings.model_copy(update={"max_steps": recipe.control_steps})
+    share = settings.max_steps / recipe.training.max_steps
+    grid = recipe.grid.model_copy(update={"trial_steps": round(recipe.grid.trial_steps * share)})
     corpus, weights = corpora.training_corpus(sources, rows, parent.codec, settings.max_tokens)
     job = Job(
         name=name,
@@ -183,7 +186,22 @@ def _train(name: str, recipe: GraftRecipe, parent: ParentModel, data: Data, outp
         seed=recipe.seed,
         identity=identity_of(recipe, [*rows, *data.select_rows], parent.sha256),
     )
-    return train_arm(name, _builder(name, recipe, parent, data.select), recipe.grid, job)
+    dev = _dev_batches(data.select, parent, settings.max_tokens)
+    return train_arm(name, _builder(name, recipe, parent, data.select), grid, job, dev)
+
+
+def _dev_batches(tests: list[TestSet], parent: ParentModel, limit: int) -> list[Batch]:
+    """The selecting half of dev with its references as targets."""
+    codec = parent.codec
+    pairs = [
+        (
+            shorten(codec.encode_source(source, t.source_language, t.target_language), limit),
+            shorten(codec.encode_target(reference, t.target_language), limit),
+        )
+        for t in tests
+        for source, reference in zip(t.sources, t.references, strict=True)
+    ]
+    return all_batches(Corpus(pairs, [0] * len(pairs)), codec.pad)
 
 
 def _builder(name: str, recipe: GraftRecipe, parent: ParentModel, select: list[TestSet]) -> Build:

@@ -63,7 +63,7 @@ def export_graft(
     """
     facts = _facts(graft.recipe.name, graft.recipe.display_name, graft.parent)
     sources, rows = _read_by(graft), [*graft.data.train, *graft.data.rehearsal]
-    facts.licence = strictest([graft.recipe.licence, *(s.licence for s in sources)])
+    facts.licence = _licence(graft, sources)
     facts.data_sources.extend(_sources(sources, map(len, rows)))
     positions = graft.model.config.max_position_embeddings
     facts.limits.max_source_tokens = facts.limits.max_target_tokens = positions
@@ -87,6 +87,14 @@ def export_graft(
         ),
         folder,
     )
+
+
+def _licence(
+    graft: translation.Graft | classification.Graft, sources: Sequence[Pairs | Labelled]
+) -> str:
+    """What follows from the text of the child and, through its weights, from that of the parent."""
+    licences = (source.licence for source in sources)
+    return strictest([graft.recipe.licence, graft.parent.licence, *licences])
 
 
 def _facts(name: str, display_name: str, parent: ParentModel) -> pb.Bundle:
@@ -173,7 +181,7 @@ def _transfer(
         parent_model=graft.parent.name,
         parent_languages=graft.parent.languages,
         data_sources=[source.name for source in sources],
-        licence=strictest(source.licence for source in sources),
+        licence=_licence(graft, sources),
         verdict=_VERDICTS[graft.verdict],
         negative_transfer=refused,
         accepted_negative_reason=accepted_negative if refused else "",
@@ -220,7 +228,7 @@ def export_classifier_graft(
 ) -> pb.Bundle:
     """Write the bundle of a classifier graft; errors as of `export_graft`."""
     facts = _facts(graft.recipe.name, graft.recipe.display_name, graft.parent)
-    facts.licence = strictest([graft.recipe.licence, *(s.licence for s in graft.recipe.train)])
+    facts.licence = _licence(graft, graft.recipe.train)
     sizes = map(len, classification.read_labelled(graft.recipe.train))
     facts.data_sources.extend(_sources(graft.recipe.train, sizes))
     facts.labels.extend(graft.labels)

@@ -20,14 +20,13 @@ def parent_card(recipe: PretrainRecipe, state: State, rows: Sequence[int], score
         rows: examples of every data source, in the recipe's order.
         scores: dev scores as `pretrain` computes them.
     """
-    licence = strictest([recipe.licence, *(source.licence for source in recipe.train)])
     lines = [
         f"# {recipe.display_name or recipe.name}",
         "",
         "A parent for grafts: small on purpose, so that a graft takes minutes on two cores. As a",
         "translator on its own it is weak; the scores below say how weak.",
         "",
-        f"- Weights licence: {licence} (the strictest that follows from the data)",
+        f"- Weights licence: {parent_licence(recipe)} (the strictest that follows from the data)",
         f"- Architecture: {_architecture(recipe)}; stored in fp16",
         f"- Tags and letters in the vocabulary: {', '.join(recipe.vocabulary.languages)}",
         f"- Training: {state.step} steps, {state.tokens / 1e6:.1f} million target pieces, batches",
@@ -50,6 +49,11 @@ def parent_card(recipe: PretrainRecipe, state: State, rows: Sequence[int], score
         *(f"- `{signature}`" for signature in dict.fromkeys(s["signature"] for s in scores)),
     ]
     return "\n".join(lines) + "\n"
+
+
+def parent_licence(recipe: PretrainRecipe) -> str:
+    """The strictest licence that follows from the data."""
+    return strictest([recipe.licence, *(source.licence for source in recipe.train)])
 
 
 def _architecture(recipe: PretrainRecipe) -> str:

@@ -17,7 +17,7 @@ from lingraft.training.model import WEIGHTS_FILE, fingerprint
 from lingraft.training.recipe import Training
 from lingraft.training.vocab import EOS, Codec, load_codec, same_ids
 
-LANGUAGES_FILE = "languages.json"
+PROVENANCE_FILE = "provenance.json"  # what `pretrain` says of its data, for machines
 MODEL_FOLDER = "model"  # where a run of `pretrain` leaves the parent
 _CONFIG_FILE = "config.json"
 _HUB_FILES = ["*.json", "*.safetensors", "*.spm"]
@@ -34,6 +34,7 @@ class ParentModel:
     codec: Codec
     sha256: str
     languages: tuple[str, ...]
+    licence: str  # of the weights; "not stated" where the folder does not say
     positions: int  # longest sequence, in pieces
 
     def require_tags(self, languages: Iterable[str]) -> None:
@@ -57,12 +58,14 @@ def find_parent(location: str) -> ParentModel:
     if faults := list(_unfit(folder, config, codec)):
         listed = "".join(f"\n  - {fault}" for fault in faults)
         raise ParentError(f"parent {location!r} ({folder}) cannot be grafted onto:{listed}")
+    languages, licence = _provenance(folder)
     return ParentModel(
         name=_name(location),
         folder=folder,
         codec=codec,
         sha256=fingerprint(folder),
-        languages=_languages(folder),
+        languages=languages,
+        licence=licence,
         positions=int(config["max_position_embeddings"]),
     )
 
@@ -114,12 +117,13 @@ def _unfit(folder: Path, config: dict[str, Any], codec: Codec) -> Iterator[str]:
         yield "its vocab.json gives the pieces other ids than its SentencePiece model"
 
 
-def _languages(folder: Path) -> tuple[str, ...]:
-    """Languages of the parent's card data; empty when it does not say."""
-    path = folder / LANGUAGES_FILE
+def _provenance(folder: Path) -> tuple[tuple[str, ...], str]:
+    """Languages and licence of the weights, as far as the folder says."""
+    path = folder / PROVENANCE_FILE
     if not path.is_file():
-        return ()
-    return tuple(json.loads(path.read_text(encoding="utf-8")))
+        return (), "not stated"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return tuple(content["languages"]), str(content["licence"])
 
 
 def fitted(training: Training, parent: ParentModel) -> Training:

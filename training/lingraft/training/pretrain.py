@@ -18,8 +18,8 @@ from lingraft.training.identity import identity_of
 from lingraft.training.loop import Job, run
 from lingraft.training.metrics import bleu, chrf, mean_chrf
 from lingraft.training.model import TranslationLoss, freeze_padding_row, new_model, save_model
-from lingraft.training.parent_card import parent_card
-from lingraft.training.parents import LANGUAGES_FILE, MODEL_FOLDER
+from lingraft.training.parent_card import parent_card, parent_licence
+from lingraft.training.parents import MODEL_FOLDER, PROVENANCE_FILE
 from lingraft.training.recipe import PretrainRecipe
 from lingraft.training.vocab import SPM_FILE, Codec, load_codec, save_tokenizer, train_spm
 
@@ -78,7 +78,8 @@ def _write(
     save_model(model, folder, dtype=torch.float16)
     save_tokenizer(output / SPM_FILE, folder, recipe.model.max_positions)
     languages = sorted({language for s in recipe.train for language in (s.source, s.target)})
-    (folder / LANGUAGES_FILE).write_text(json.dumps(languages) + "\n", encoding="utf-8")
+    provenance = {"languages": languages, "licence": parent_licence(recipe)}
+    (folder / PROVENANCE_FILE).write_text(json.dumps(provenance) + "\n", encoding="utf-8")
     (folder / "scores.json").write_text(json.dumps(scores, indent=1) + "\n", encoding="utf-8")
     card = parent_card(recipe, state, rows, scores)
     (folder / "README.md").write_text(card, encoding="utf-8")

@@ -114,7 +114,11 @@ def _arm(arm: Arm) -> Report:
     return {
         "chosen": {"learning_rate": arm.chosen.learning_rate, "dropout": arm.chosen.dropout},
         "grid": [
-            {"learning_rate": t.learning_rate, "dropout": t.dropout, "dev": round(t.score, 4)}
+            {
+                "learning_rate": t.learning_rate,
+                "dropout": t.dropout,
+                "dev": round(t.log_likelihood, 4),
+            }
             for t in arm.trials
         ],
         "steps": arm.state.step,
