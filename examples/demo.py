@@ -108,7 +108,7 @@ def _translate(client: Client, rows: Sequence[Row]) -> list[dict[str, str]]:
 
 def _classify(client: Client, rows: Sequence[Row]) -> tuple[float, int]:
     """Accuracy on held-out messages through the server, and their number."""
-    answers = client.classify([text for text, _ in rows], language="en")
+    answers = client.classify([text for text, _ in rows])
     right = []
     for (_, label), answer in zip(rows, answers, strict=True):
         if isinstance(answer, ClientError):

@@ -25,8 +25,8 @@ def test_every_wrong_value_is_named_at_once() -> None:
     for words in (
         "LINGRAFT_TLS must be 1 or 0, not 'maybe'",
         "LINGRAFT_ATTEMPTS must be a whole number, not '1.5'",
-        "--timeout-s must be at least 0.001, not nan",
-        "--max-response-bytes must be at least 1024, not 1",
+        "--timeout-s must be at least 0.001 and at most 604800, not nan",
+        "--max-response-bytes must be at least 1024 and at most 2147483647, not 1",
     ):
         assert words in str(caught.value)
 

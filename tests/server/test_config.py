@@ -16,6 +16,7 @@ def test_flags_win_over_the_environment_and_the_environment_over_defaults() -> N
     environment = {"LINGRAFT_PORT": "7", "LINGRAFT_MAX_ROWS": "8", "LINGRAFT_BUNDLES": "e1:e2"}
     config = load(["flagged", "--port", "9"], environment)
     assert (config.port, config.max_rows, config.max_texts) == (9, 8, 1024)
+    assert config.max_sentences == 16_384
     assert config.bundles == (Path("flagged"),)
     assert load([], environment).bundles == (Path("e1"), Path("e2"))
 

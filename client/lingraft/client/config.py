@@ -34,11 +34,11 @@ class ClientConfig:
     """How the server is reached. Sizes and times carry their unit in the name."""
 
     server: str = _setting("localhost:50051", "address of the server, HOST:PORT")
-    timeout_s: float = _setting(60.0, "seconds one call may take, tries included", low=0.001)
+    timeout_s: float = _setting(60.0, "seconds one call may take, tries included; at most a week", low=0.001, high=604_800)
     attempts: int = _setting(3, "tries of one call while no server answers (UNAVAILABLE, nothing else); 1: no second try", low=1, high=5)
     tls: bool = _setting(False, "encrypt, and check the server's certificate against the system's authorities")
     ca_file: str = _setting("", "PEM file of the authorities to check against in place of the system's; implies tls")
-    max_response_bytes: int = _setting(67_108_864, "bytes of one answer; a larger one is refused", low=1_024)
+    max_response_bytes: int = _setting(67_108_864, "bytes of one answer; a larger one is refused", low=1_024, high=2_147_483_647)
 
     def __post_init__(self) -> None:
         """Raises ArgumentError that names every wrong value."""
@@ -100,8 +100,8 @@ def _fault(setting: Field[Any], name: str, value: Any) -> str:
         return _address_fault(name, value)
     if isinstance(value, str | bool) or (math.isfinite(value) and low <= value <= high):
         return ""
-    upper = f" and at most {high:g}" if math.isfinite(high) else ""
-    return f"{name} must be at least {low:g}{upper}, not {value}"
+    upper = f" and at most {high}" if math.isfinite(high) else ""
+    return f"{name} must be at least {low}{upper}, not {value}"
 
 
 def _address_fault(name: str, address: str) -> str:

@@ -7,7 +7,7 @@ ServerError
 │   ├── LanguageRequiredError    the source language was left out and cannot be told
 │   ├── InputTooLongError        a text is longer than the limit
 │   ├── EmptyTextError           a text has nothing in it to work on
-│   ├── TooManyTextsError        one request holds more texts than the limit
+│   ├── TooManyTextsError        one request holds more texts or sentences than the limit
 │   └── UnsupportedOptionError   an option is known to the API but not to this server
 ├── ModelNotFoundError           no served model has that name
 ├── UnimplementedMethodError     the method is declared but this server does not fill it yet
@@ -96,7 +96,7 @@ class EmptyTextError(RequestError):
 
 
 class TooManyTextsError(RequestError):
-    """One request holds more texts than the limit."""
+    """One request holds more texts or sentences than the limit."""
 
     reason = "TOO_MANY_TEXTS"
 

@@ -25,6 +25,8 @@ from lingraft.server.metrics import CALL_SECONDS, CALLS, Metrics
 REQUEST_ID_KEY = "x-request-id"
 _OURS = "/lingraft.v1."
 _ID_LETTERS = 128
+# gRPC hands calls over one by one, far quicker than this; what waits when it stops, it cancels.
+_QUIET_S = 0.01
 _log = logging.getLogger(__name__)
 
 
@@ -34,7 +36,9 @@ class CallBorder(aio.ServerInterceptor):
     def __init__(self, default_deadline_s: float, metrics: Metrics) -> None:
         self._default_deadline_s, self._metrics = default_deadline_s, metrics
         self._draining = False
-        self._running = 0
+        self._running = self._arrived = 0
+        self._may_refuse = asyncio.Event()
+        self._may_refuse.set()
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -46,6 +50,22 @@ class CallBorder(aio.ServerInterceptor):
         except TimeoutError:
             return False
         return True
+
+    async def hold_refusals(self, limit_s: float) -> None:
+        """Keeps refused callers from coming back at once, and waits until no more come.
+
+        Returns when no call has come for a moment, or after `limit_s`.
+        """
+        self._may_refuse.clear()
+        end = time.monotonic() + limit_s
+        before = -1
+        while before != self._arrived and time.monotonic() < end:
+            before = self._arrived
+            await asyncio.sleep(_QUIET_S)
+
+    def release_refusals(self) -> None:
+        """Answers those who were held."""
+        self._may_refuse.set()
 
     async def intercept_service(
         self,
@@ -116,12 +136,14 @@ class CallBorder(aio.ServerInterceptor):
         logs.request_id.set(identity)
         context.set_trailing_metadata(((REQUEST_ID_KEY, identity),))
         self._running += 1
+        self._arrived += 1
         self._idle.clear()
 
     @asynccontextmanager
     async def _deadline(self, context: Any) -> AsyncIterator[None]:
         """The caller's deadline, or the server's for a caller who has none."""
         if self._draining:
+            await self._may_refuse.wait()
             raise ShuttingDownError("the server is shutting down; another one may answer")
         remaining: float | None = context.time_remaining()
         limit = self._default_deadline_s if remaining is None else remaining

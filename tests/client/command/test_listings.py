@@ -66,6 +66,8 @@ def test_a_missing_server_is_one_line(lingraft: Command, nobody: str) -> None:
         (("translate", "--to", "yo", "--server", "http://host:1", "one"), "--server"),
         (("health", "--timeout-s", "soon", "--attempts", "9"), "--timeout-s must be a number"),
         (("health", "--timeout-s", "soon", "--attempts", "9"), "--attempts must be at least 1"),
+        (("health", "--timeout-s", "1e12"), "at least 0.001 and at most 604800, not 1000000000000"),
+        (("health", "--max-response-bytes", "9999999999"), "at most 2147483647, not 9999999999"),
         (("health", "--ca-file", "/no/such/file"), "/no/such/file"),
     ],
 )

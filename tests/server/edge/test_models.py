@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -160,6 +162,14 @@ def test_pages_come_one_after_another_and_end(catalogue: Any) -> None:
         if not token:
             break
     assert found == ["en-haw", "en-yo", "haw-en", "yo-en"]
+
+
+def test_a_forged_page_token_is_refused(catalogue: Any, refusal: Refuse) -> None:
+    """A place before the first would show the end of the list."""
+    forged = base64.urlsafe_b64encode(f"-1.{zlib.crc32(b'')}".encode()).decode()
+    request = models_pb2.ListModelsRequest(page_token=forged)
+    error = refusal(catalogue.models.ListModels, request)
+    assert (error.reason, list(error.fields)) == ("ARGUMENT_INVALID", ["page_token"])
 
 
 def test_a_page_token_is_good_for_its_own_query_alone(catalogue: Any, refusal: Refuse) -> None:

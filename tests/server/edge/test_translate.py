@@ -173,6 +173,57 @@ def test_too_many_texts_are_refused_with_the_limit(
     assert error.metadata == {"limit": "3", "actual": "4"}
 
 
+@pytest.mark.parametrize(
+    ("texts", "actual"),
+    [
+        (["Tea\nSalt", "Rain. Bread.", "Rain"], "5"),  # counted before anything is tokenised
+        ([", ".join(["we wait for the boat"] * 40)], "8"),  # one sentence in parts
+    ],
+)
+def test_too_many_sentences_are_refused_with_the_limit(
+    served: Callable[..., Any],
+    echo_model: Callable[..., Any],
+    refusal: Refuse,
+    texts: list[str],
+    actual: str,
+) -> None:
+    """The size of a message does not bound the rows that are made of it; this setting does."""
+    model, engine = echo_model()
+    server = served(model, max_sentences=4)
+    for method in (server.translation.TranslateText, server.translation.StreamTranslateText):
+        error = refusal(method, _ask(*texts))
+        assert (error.code, error.reason) == (INVALID, "TOO_MANY_TEXTS")
+        assert error.metadata == {"limit": "4", "actual": actual}
+        assert list(error.fields) == ["contents"]
+    assert not engine.joined
+    fits = server.translation.TranslateText(_ask("Tea\nSalt", "", "Rain. Bread."))
+    assert [result.translation.text for result in fits.results] == ["Tea\nSalt", "", "Rain. Bread."]
+
+
+def test_a_model_that_does_not_translate_is_not_found(
+    served: Callable[..., Any],
+    echo_model: Callable[..., Any],
+    length_model: Callable[..., Any],
+    refusal: Refuse,
+) -> None:
+    """The error says what the model does."""
+    server = served(echo_model()[0], length_model()[0])
+    request = _ask("Rain", model="models/golden-classification")
+    error = refusal(server.translation.TranslateText, request)
+    assert (error.code, error.reason) == (NOT_FOUND, "MODEL_NOT_FOUND")
+    assert "golden-classification/versions/1 classifies" in error.message
+
+
+@pytest.mark.parametrize("name", ["forged\nINFO a line of the log", "Ẹ kú", "x" * 129])
+def test_a_request_id_that_no_log_can_hold_is_refused(
+    echo: Any, refusal: Refuse, name: str
+) -> None:
+    """The log and the answer have the same id, so it must fit into both."""
+    error = refusal(echo.translation.TranslateText, _ask("Rain", request_id=name))
+    assert (error.code, error.reason) == (INVALID, "ARGUMENT_INVALID")
+    assert list(error.fields) == ["request_id"]
+
+
 def test_a_fault_of_the_engine_fails_its_texts_and_nothing_else(
     served: Callable[..., Any], echo_model: Callable[..., Any], unpack: Callable[[Any], Any]
 ) -> None:
@@ -204,13 +255,13 @@ def test_a_stream_is_refused_like_a_call(echo: Any, refusal: Refuse) -> None:
     assert error.reason == "LANGUAGE_UNSUPPORTED"
 
 
-def test_the_first_bundle_that_has_the_pair_answers_and_the_newest_of_a_name(
+def test_the_first_name_that_has_the_pair_answers_in_its_newest_version(
     served: Callable[..., Any],
     echo_model: Callable[..., Any],
     edited: Callable[..., Any],
     translation_bundle: Bundle,
 ) -> None:
-    """The order of the command line decides; a name alone means its newest version."""
+    """The order of the command line decides between names, never between versions."""
 
     def edit(name: str, version: str) -> Callable[[dict[str, Any]], None]:
         return lambda manifest: manifest.update(name=name, version=version)
@@ -227,6 +278,6 @@ def test_the_first_bundle_that_has_the_pair_answers_and_the_newest_of_a_name(
         name: str = response.results[0].translation.model
         return name
 
-    assert answered_by("") == "models/golden-translation/versions/1"
+    assert answered_by("") == "models/golden-translation/versions/1.10"
     assert answered_by("models/golden-translation") == "models/golden-translation/versions/1.10"
     assert answered_by("models/later") == "models/later/versions/1"

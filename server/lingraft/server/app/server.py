@@ -42,8 +42,8 @@ SERVICES: tuple[str, ...] = tuple(
 )
 # Clients that keep a channel alive ping every 10 to 30 s; gRPC's default would cut them off.
 _LEAST_PING_MS = 10_000
-# What callers get to read their errors when the grace is over.
-_LAST_WORDS_S = 0.5
+# What callers get to read their errors when the grace is over; less when all have.
+_LAST_WORDS_S = 2.0
 _log = logging.getLogger(__name__)
 
 
@@ -78,9 +78,21 @@ class LingraftServer:
             _log.warning("calls still ran when the grace was over; they get SHUTTING_DOWN")
         for model in self._registry.all():
             await asyncio.to_thread(model.scheduler.stop)
-        await self._server.stop(_LAST_WORDS_S)
+        await self._close()
         for line in self._metrics.lines():
             _log.info("%s", line)
+
+    async def _close(self) -> None:
+        """Ends gRPC with a reason for everybody.
+
+        A call that gRPC has taken in and not handed over when it stops is CANCELLED without one. So
+        refused callers are held until nobody is left there, and answered once none can come back.
+        """
+        await self._border.hold_refusals(_LAST_WORDS_S)
+        stopping = asyncio.create_task(self._server.stop(_LAST_WORDS_S))
+        await asyncio.sleep(0)  # now gRPC takes no new calls
+        self._border.release_refusals()
+        await stopping
 
     def _bind(self) -> int:
         address = f"{_bracketed(self._config.host)}:{self._config.port}"
@@ -93,7 +105,11 @@ class LingraftServer:
     def _add_services(self) -> None:
         config = self._config
         edge = Edge(
-            config.max_texts, config.max_text_characters, config.default_deadline_s, time.monotonic
+            max_texts=config.max_texts,
+            max_sentences=config.max_sentences,
+            max_text_characters=config.max_text_characters,
+            default_deadline_s=config.default_deadline_s,
+            clock=time.monotonic,
         )
         translation_pb2_grpc.add_TranslationServiceServicer_to_server(
             TranslationService(self._registry, edge), self._server

@@ -2,7 +2,6 @@
 
 from lingraft.server.bundle.model import (
     Bundle,
-    Calibration,
     Decoding,
     Dimensions,
     Graphs,
@@ -18,7 +17,6 @@ __all__ = [
     "FORMAT_VERSION",
     "MANIFEST",
     "Bundle",
-    "Calibration",
     "Decoding",
     "Dimensions",
     "Graphs",

@@ -83,16 +83,6 @@ class Decoding:
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """How one language's score becomes a probability; `parameters` are in the method's order."""
-
-    language: str
-    method: str
-    parameters: tuple[float, ...]
-    calibrated: bool
-
-
-@dataclass(frozen=True)
 class Bundle:
     """A bundle whose files were all checked.
 
@@ -117,6 +107,5 @@ class Bundle:
     limits: Limits
     dimensions: Dimensions
     decoding: Decoding
-    calibrations: tuple[Calibration, ...]
     manifest: str
     card: str

@@ -14,7 +14,6 @@ from google.protobuf import json_format
 from lingraft.server.bundle import manifest as contract
 from lingraft.server.bundle.model import (
     Bundle,
-    Calibration,
     Decoding,
     Dimensions,
     Graphs,
@@ -137,7 +136,6 @@ def _freeze(folder: Path, message: bundle_pb2.Bundle, text: str) -> Bundle:
             size.decoder_layers, size.heads, size.head_size, size.vocabulary_size
         ),
         decoding=_decoding(message),
-        calibrations=tuple(_calibration(each) for each in message.calibration),
         manifest=text,
         card=_card(folder, message),
     )
@@ -163,10 +161,6 @@ def _mappings(message: bundle_pb2.Bundle) -> dict[str, dict[str, str]]:
 def _decoding(message: bundle_pb2.Bundle) -> Decoding:
     given = message.decoding
     return Decoding(given.beam_size or 1, given.length_penalty or 1.0, given.max_length_ratio)
-
-
-def _calibration(info: Any) -> Calibration:
-    return Calibration(info.language, info.method, tuple(info.parameters), info.calibrated)
 
 
 def _card(folder: Path, message: bundle_pb2.Bundle) -> str:

@@ -31,6 +31,7 @@ class Edge:
     """Limits of the edge, and its clock in seconds."""
 
     max_texts: int
+    max_sentences: int
     max_text_characters: int
     default_deadline_s: float
     clock: Callable[[], float]
@@ -75,11 +76,12 @@ def batch_faults(edge: Edge, request: Any, field: str) -> list[RequestError]:
     if count == 0:
         faults.append(invalid(field, "must hold at least one text"))
     if count > edge.max_texts:
-        message = f"{field} holds {count} texts, the limit is {edge.max_texts}"
-        metadata = {"limit": str(edge.max_texts), "actual": str(count)}
-        faults.append(TooManyTextsError(message, [Violation(field, message)], metadata))
+        faults.append(too_many(field, edge.max_texts, count, f"{count} texts"))
     if len(request.request_id) > _REQUEST_ID_LETTERS:
         faults.append(invalid("request_id", f"is longer than {_REQUEST_ID_LETTERS} characters"))
+    # It goes into log lines and metadata: a line break would forge either.
+    if not (request.request_id.isascii() and request.request_id.isprintable()):
+        faults.append(invalid("request_id", "holds other characters than printable ASCII"))
     return faults
 
 
@@ -108,6 +110,13 @@ def too_long(field: str, limit: int, actual: int, unit: str) -> InputTooLongErro
     message = f"the text has {actual} {unit}, the limit is {limit}"
     metadata = {"limit": str(limit), "actual": str(actual), "unit": unit}
     return InputTooLongError(f"{field}: {message}", [Violation(field, message)], metadata)
+
+
+def too_many(field: str, limit: int, actual: int, found: str) -> TooManyTextsError:
+    """More in one call than the limit; `found` says what was counted."""
+    message = f"{field} holds {found}, the limit is {limit}"
+    metadata = {"limit": str(limit), "actual": str(actual)}
+    return TooManyTextsError(message, [Violation(field, message)], metadata)
 
 
 def page_of(
@@ -143,4 +152,4 @@ def _read_token(token: str, query: str) -> int | None:
         number = int(begin)
     except (binascii.Error, ValueError):
         return None
-    return number if token == _write_token(number, query) else None
+    return number if number >= 0 and token == _write_token(number, query) else None

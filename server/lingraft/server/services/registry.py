@@ -83,7 +83,10 @@ class Choice:
 
 
 class Registry:
-    """All models, in the order in which the server was told; the first that fits answers."""
+    """All models, in the order in which the server was told.
+
+    A name alone, or none, means newest versions; of several names the first that fits answers.
+    """
 
     def __init__(self, models: Sequence[ServedModel]) -> None:
         """Raises ConfigError when two models have one name and version."""
@@ -124,8 +127,10 @@ class Registry:
         return self._versions(name)
 
     def translators(self) -> list[Translator]:
-        """Those that translate."""
-        return [model for model in self._models if isinstance(model, Translator)]
+        """Those that translate; the newest version of each, in the order of their names' first."""
+        names = dict.fromkeys(model.bundle.name for model in self._models)
+        newest = [self._versions(name)[0] for name in names]
+        return [model for model in newest if isinstance(model, Translator)]
 
     def classifiers(self) -> list[Classifier]:
         """Those that classify; the newest version of each."""
@@ -134,13 +139,10 @@ class Registry:
     def translator(self, resource: str, source: str, target: str) -> Choice:
         """Who translates from `source` ("" to be inferred) to `target`.
 
-        Without a model's name the first model that has the pair is taken. Raises
+        Without a model's name the first of `translators` that has the pair is taken. Raises
         UnsupportedLanguageError, LanguageRequiredError, and as `find`.
         """
-        models = self.translators()
-        if resource:
-            found = self.find(resource, "model")
-            models = [found] if isinstance(found, Translator) else []
+        models = [self._named_translator(resource)] if resource else self.translators()
         inferred = not source
         source = source or _only_source(models, target)
         for model in models:
@@ -157,6 +159,13 @@ class Registry:
         if isinstance(found, Classifier):
             return found
         message = f"{found.name} translates; it is no classifier"
+        raise ModelNotFoundError(message, {"model": resource})
+
+    def _named_translator(self, resource: str) -> Translator:
+        found = self.find(resource, "model")
+        if isinstance(found, Translator):
+            return found
+        message = f"{found.name} classifies; it does not translate"
         raise ModelNotFoundError(message, {"model": resource})
 
     def _only_classifier(self) -> Classifier:

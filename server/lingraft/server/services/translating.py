@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from lingraft.server.batching import Hypothesis, Source
 from lingraft.server.errors import InternalError, RequestError
-from lingraft.server.services.common import Edge, check_text
+from lingraft.server.services.common import Edge, check_text, too_many
 from lingraft.server.services.options import TranslationOptions
 from lingraft.server.services.registry import Choice
-from lingraft.server.text import Sentence, assemble, is_copy, is_loop, segment
+from lingraft.server.text import Sentence, assemble, is_copy, is_loop, segment, split_sentences
 from lingraft.v1 import common_pb2, translation_pb2
 
 Futures = list[Future[Hypothesis]]  # one for each sentence of a text
@@ -35,28 +35,36 @@ class Reading:
 
     text: str
     sentences: tuple[Sentence, ...] = ()
+    sources: tuple[Source, ...] = ()  # what the scheduler is given, one for each sentence
     error: RequestError | None = None
 
 
 def read(job: Job, texts: Sequence[str]) -> list[Reading]:
-    """Every text as sentences. Takes time: not for the event loop."""
-    return [_read(job, text, f"contents[{index}]") for index, text in enumerate(texts)]
+    """Every text as sentences and ids. Takes time: not for the event loop.
 
-
-def sources(job: Job, reading: Reading) -> list[Source]:
-    """What the scheduler is given for one text."""
-    return [_source(job, sentence) for sentence in reading.sentences]
+    Raises TooManyTextsError: before anything is tokenised for too many sentences, and as soon as
+    too many are there for sentences that have to be cut into parts.
+    """
+    readings = [_check(job, text, f"contents[{index}]") for index, text in enumerate(texts)]
+    good = [reading.text for reading in readings if reading.error is None]
+    _refuse_over(job.edge, sum(len(split_sentences(text)) for text in good))
+    rows = 0
+    for index, reading in enumerate(readings):
+        if reading.error is None:
+            readings[index] = _tokenize(job, reading.text)
+            rows += len(readings[index].sentences)
+            _refuse_over(job.edge, rows)
+    return readings
 
 
 def submit(
     job: Job, readings: Sequence[Reading], deadline: float
 ) -> list[list[Future[Hypothesis]]]:
     """All sentences of all texts at once; the futures of each text. Raises as the scheduler."""
-    works = [sources(job, reading) for reading in readings]
-    flat = [source for work in works for source in work]
+    flat = [source for reading in readings for source in reading.sources]
     scheduler = job.choice.model.scheduler
     futures = iter(scheduler.submit(flat, deadline, job.options.bulk) if flat else [])
-    return [[next(futures) for _ in work] for work in works]
+    return [[next(futures) for _ in reading.sources] for reading in readings]
 
 
 def compose(
@@ -88,15 +96,24 @@ def compose(
     return answer
 
 
-def _read(job: Job, text: str, field: str) -> Reading:
+def _check(job: Job, text: str, field: str) -> Reading:
     try:
         check_text(job.edge, text, field)
     except RequestError as error:
         return Reading(text, error=error)
+    return Reading(text)
+
+
+def _refuse_over(edge: Edge, count: int) -> None:
+    if count > edge.max_sentences:
+        raise too_many("contents", edge.max_sentences, count, f"at least {count} sentences")
+
+
+def _tokenize(job: Job, text: str) -> Reading:
     model, language = job.choice.model, job.choice.pair.source
     most = model.bundle.limits.max_source_tokens - TAG_AND_END
     sentences = segment(text, lambda part: model.codec.pieces(part, language), most)
-    return Reading(text, tuple(sentences))
+    return Reading(text, tuple(sentences), tuple(_source(job, each) for each in sentences))
 
 
 def _source(job: Job, sentence: Sentence) -> Source:
