@@ -70,7 +70,8 @@ def _init_shallow_residuals(model: MarianMTModel) -> None:
     Marian normalises after the residual sum. At full size each attention then adds the mean of the
     sentence to every position, and six layers later all positions look alike: a spread around the
     mean of 0.17 of the norm at the start and 0.02 after 270 steps of our starter, which never
-    learnt to look at its source. At this size the spread begins at 0.8 and stays above 0.5.
+    learnt to look at its source. At this size the spread begins at 0.8 and, after a dip to 0.15, is
+    back at 0.5 after 270 steps.
     """
     for name, module in model.named_modules():
         if isinstance(module, nn.Linear) and module is not model.lm_head:
