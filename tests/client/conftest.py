@@ -130,6 +130,8 @@ class Translating(translation_pb2_grpc.TranslationServiceServicer):
             detected_language="en",
             warnings=warnings,
         )
+        if target == "many-ways":
+            translation.MergeFrom(detailed())
         return translation_pb2.TranslationResult(translation=translation)
 
     def ListLanguagePairs(  # noqa: N802 -- gRPC's name
@@ -147,6 +149,18 @@ class Translating(translation_pb2_grpc.TranslationServiceServicer):
         return translation_pb2.ListLanguagePairsResponse(
             language_pairs=[proven_pair()], next_page_token="second"
         )
+
+
+def detailed() -> translation_pb2.Translation:
+    """Alternatives, and a sentence of one word."""
+    span = common_pb2.TextSpan(begin=0, end=3)
+    word = translation_pb2.WordScore(target_span=span, mean_logprob=-0.5)
+    link = translation_pb2.AlignmentLink(source_span=span, target_span=span, weight=0.75)
+    sentence = translation_pb2.SentenceResult(
+        source_span=span, target_span=span, mean_logprob=-0.25, words=[word], alignment=[link]
+    )
+    others = [translation_pb2.Alternative(text=each, mean_logprob=-1) for each in ("two", "three")]
+    return translation_pb2.Translation(alternatives=others, sentences=[sentence])
 
 
 def proven_pair() -> translation_pb2.LanguagePair:

@@ -9,12 +9,13 @@ import lingraft.client
 import lingraft.doors
 
 PUBLIC = """
-AccessError ArgumentError AsyncClient Calibration CallCancelledError Classification Client
-ClientConfig ClientError DeadlineError Decoding EmptyTextError ExhaustedError Health
+AccessError AlignmentLink Alternative ArgumentError AsyncClient Calibration CallCancelledError
+Classification Client ClientConfig ClientError DeadlineError Decoding Details EmptyTextError
+ExhaustedError Health
 InputTooLongError InvalidArgumentError Label LanguagePair LanguageRequiredError
 LanguageUnsupportedError Metric Model ModelCard ModelNotFoundError NotFoundError
-OptionUnsupportedError QueueFullError ServerFaultError ServiceError TooManyTextsError
-TransferReport Translation UnavailableError UnimplementedError Violation
+OptionUnsupportedError QueueFullError Sentence ServerFaultError ServiceError Span TooManyTextsError
+TransferReport Translation UnavailableError UnimplementedError Violation WordScore
 """
 
 # Third-party packages that are loaded by the client and not by grpc and protobuf themselves.

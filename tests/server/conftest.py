@@ -6,16 +6,21 @@ import json
 import shutil
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from lingraft.server.batching import Capacity, ContinuousBatch, Decoded, Entry, Source, WorkQueue
 from lingraft.server.bundle import Bundle, read_bundle
 from lingraft.server.config import ServerConfig
+from lingraft.server.engines.base import Step
+from lingraft.server.metrics import Metrics
+from lingraft.server.search.base import Found
 
-EOS, START = 0, 99_999
+EOS, TAG, START = 0, 7, 99_999
 PATIENCE_S = 20.0  # no test waits that long unless something hangs
 
 
@@ -36,47 +41,83 @@ class FakeClock:
 class EchoEngine:
     """Says each source again (without tag and end), then ends. Strict about who says what.
 
-    A step must hand in, for each slot, the piece that this slot said last: were rows mixed up, the
-    step would fail. The second candidate is `start`, which no test allows to be taken.
+    A step must hand in, for each row, the piece that this row said last: were rows mixed up, the
+    step would fail. All candidates but the best are `start`, which no test allows to be taken.
     """
 
     def __init__(self, start: int = START) -> None:
         self.start = start
-        self.slots: list[tuple[list[int], int]] = []  # what is to be said, and how much was
-        self.joined: list[list[int]] = []
+        self.rows: list[tuple[list[int], int]] = []  # what is to be said, and how much was
+        self.joined: list[list[int]] = []  # the lengths of the sources of each pass
+        self.selected: list[list[int]] = []
         self.steps = 0
         self.widest = 0
         self.broken: Callable[[Sequence[Sequence[int]]], bool] = lambda rows: False
 
-    def join(self, sources: Sequence[Sequence[int]]) -> None:
+    def footprint(self, rows: int, source_tokens: int, target_tokens: int) -> int:
+        """A byte for each position."""
+        return rows * (source_tokens + target_tokens)
+
+    def join(self, sources: Sequence[Sequence[int]], widths: Sequence[int]) -> None:
         """Puts rows at the end."""
         if self.broken(sources):
             raise RuntimeError("the encoder is broken")
         self.joined.append([len(source) for source in sources])
-        self.slots += [([*source[1:-1], EOS], 0) for source in sources]
-        self.widest = max(self.widest, len(self.slots))
+        for source, width in zip(sources, widths, strict=True):
+            self.rows += [([*source[1:-1], EOS], 0)] * width
+        self.widest = max(self.widest, len(self.rows))
 
-    def step(self, input_ids: Sequence[int]) -> tuple[Any, Any]:
+    def step(self, input_ids: Sequence[int], candidates: int) -> Step:
         """The next piece of each row."""
-        said = [words[done - 1] if done else self.start for words, done in self.slots]
+        said = [words[done - 1] if done else self.start for words, done in self.rows]
         if list(input_ids) != said:
-            raise AssertionError(f"slots said {said}, the caller thinks {list(input_ids)}")
-        if self.broken([words for words, _ in self.slots]):
+            raise AssertionError(f"rows said {said}, the caller thinks {list(input_ids)}")
+        if self.broken([words for words, _ in self.rows]):
             raise RuntimeError("the decoder is broken")
-        ids = [[words[done], self.start] for words, done in self.slots]
-        self.slots = [(words, done + 1) for words, done in self.slots]
+        others = [self.start] * (candidates - 1)
+        ids = [[words[done], *others] for words, done in self.rows]
+        self.rows = [(words, done + 1) for words, done in self.rows]
         self.steps += 1
-        logprobs = np.tile(np.array([-0.5, -9.0], dtype=np.float32), (len(ids), 1))
-        return np.array(ids, dtype=np.int64), logprobs
+        logprobs = np.full((len(ids), candidates), -9.0, dtype=np.float32)
+        logprobs[:, 0] = -0.5
+        return Step(np.array(ids, dtype=np.int64), logprobs, None)
 
-    def leave(self, slot: int) -> None:
-        """Moves the last row into the hole."""
-        self.slots[slot] = self.slots[-1]
-        self.slots.pop()
+    def select(self, parents: Sequence[int]) -> None:
+        """Rows go on from others."""
+        self.selected.append(list(parents))
+        self.rows = [self.rows[parent] for parent in parents]
 
     def clear(self) -> None:
         """Forgets all rows."""
-        self.slots.clear()
+        self.rows.clear()
+
+
+class EchoSearch:
+    """Takes the best candidate until the end or the limit, in each of `width` rows."""
+
+    def __init__(self, most: int, width: int = 1, start: int = START) -> None:
+        self.width, self.candidates, self._most = width, width, most
+        self._said: list[int] = []
+        self._last = start
+
+    def inputs(self) -> list[int]:
+        """What was said last."""
+        return [self._last] * self.width
+
+    def advance(self, ids: Any, logprobs: Any, alignment: Any) -> list[int] | None:
+        """One more piece; all rows say the same."""
+        assert ids.shape == logprobs.shape
+        assert set(ids[:, 0]) == {ids[0, 0]}
+        self._last = int(ids[0, 0])
+        self._said.append(self._last)
+        ended = self._last == EOS or len(self._said) == self._most
+        return None if ended else list(range(self.width))
+
+    def found(self) -> tuple[Found, ...]:
+        """The one hypothesis."""
+        ended = self._said[-1] == EOS
+        ids = tuple(self._said[:-1] if ended else self._said)
+        return (Found(ids, (-0.5,) * len(self._said), -0.5, truncated=not ended),)
 
 
 class GatedEngine(EchoEngine):
@@ -87,12 +128,12 @@ class GatedEngine(EchoEngine):
         self.gate = threading.Event()
         self.inside = threading.Event()
 
-    def step(self, input_ids: Sequence[int]) -> tuple[Any, Any]:
+    def step(self, input_ids: Sequence[int], candidates: int) -> Step:
         """Waits, then steps."""
         self.inside.set()
         if not self.gate.wait(PATIENCE_S):
             raise RuntimeError("nobody opened the gate")
-        return super().step(input_ids)
+        return super().step(input_ids, candidates)
 
 
 class LengthEngine:
@@ -108,6 +149,47 @@ class LengthEngine:
             raise RuntimeError("the classifier is broken")
         self.batches.append([len(row) for row in rows])
         return np.array([[len(row), -len(row)] for row in rows], dtype=np.float32)
+
+
+@dataclass
+class Bench:
+    """A batch with everything around it, driven by hand."""
+
+    engine: Any
+    clock: Any
+    source: Callable[..., Source]
+    max_rows: int = 4
+    max_tokens: int = 10_000
+    max_bytes: int = 100_000
+    encode_s: float = 1.0
+    metrics: Metrics = field(default_factory=Metrics)
+
+    def __post_init__(self) -> None:
+        self.queue: WorkQueue[Source, Decoded] = WorkQueue(1_000, 1.0, self.metrics)
+        footprint = self.engine.footprint
+        capacity = Capacity(self.max_rows, self.max_tokens, self.max_bytes, footprint)
+        self.batch = ContinuousBatch(
+            self.engine, self.queue, capacity, self.metrics, self.clock, self.encode_s
+        )
+
+    def put(
+        self, words: Sequence[int], most: int = 50, width: int = 1, **options: Any
+    ) -> Entry[Source, Decoded]:
+        """Submits a sentence of these pieces."""
+        return self.submit(self.source(words, most, width), **options)
+
+    def submit(self, source: Source, **options: Any) -> Entry[Source, Decoded]:
+        """Submits a sentence."""
+        entry: Entry[Source, Decoded] = Entry(source, self.clock.now, **options)
+        self.queue.put([entry], self.clock.now)
+        return entry
+
+    def run(self, most: int = 10_000) -> int:
+        """Ticks until nothing is left; the number of ticks that did something."""
+        for ticks in range(most):
+            if not self.batch.tick():
+                return ticks
+        raise AssertionError("the batch does not come to an end")
 
 
 @pytest.fixture(scope="session")
@@ -165,6 +247,24 @@ def clock() -> FakeClock:
 def echo_engine() -> Callable[..., EchoEngine]:
     """Makes engines that say the source again."""
     return EchoEngine
+
+
+@pytest.fixture(scope="session")
+def echo_source() -> Callable[..., Source]:
+    """Makes sources of these words, with tag and end, and an EchoSearch for each."""
+
+    def make(words: Sequence[int], most: int = 50, width: int = 1) -> Source:
+        return Source((TAG, *words, EOS), most, lambda: EchoSearch(most, width), width)
+
+    return make
+
+
+@pytest.fixture
+def bench(
+    echo_engine: Callable[..., Any], echo_source: Callable[..., Source], clock: FakeClock
+) -> Callable[..., Bench]:
+    """Makes a bench with a fake engine and a clock that stands still."""
+    return lambda **options: Bench(echo_engine(), clock, echo_source, **options)
 
 
 @pytest.fixture(scope="session")

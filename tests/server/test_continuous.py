@@ -4,86 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from lingraft.server.batching import (
-    ContinuousBatch,
-    DecodingRules,
-    Entry,
-    Hypothesis,
-    Source,
-    WorkQueue,
-)
+from lingraft.server.batching import Decoded, Entry, Source
 from lingraft.server.errors import DeadlineExceededError, InternalError, ShuttingDownError
-from lingraft.server.metrics import ANSWERED, STEPS, Metrics
+from lingraft.server.metrics import STEPS
+from lingraft.server.search.base import Found, Search
 
-TAG, EOS = 7, 0
-SourceEntry = Entry[Source, Hypothesis]
-
-
-@dataclass
-class Bench:
-    """A batch with everything around it, driven by hand."""
-
-    engine: Any
-    clock: Any
-    max_rows: int = 4
-    max_tokens: int = 10_000
-    limit: int = 1_000
-    metrics: Metrics = field(default_factory=Metrics)
-
-    def __post_init__(self) -> None:
-        self.queue: WorkQueue[Source, Hypothesis] = WorkQueue(self.limit, 1.0, self.metrics)
-        start = self.engine.start
-        rules = DecodingRules(start, EOS, (start,), self.max_rows, self.max_tokens)
-        self.batch = ContinuousBatch(self.engine, self.queue, rules, self.metrics, self.clock)
-
-    def put(self, words: Sequence[int], most: int = 50, **options: Any) -> SourceEntry:
-        """Submits a sentence of these pieces."""
-        entry: SourceEntry = Entry(Source((TAG, *words, EOS), most), self.clock.now, **options)
-        self.queue.put([entry], self.clock.now)
-        return entry
-
-    def run(self, most: int = 10_000) -> int:
-        """Ticks until nothing is left; the number of ticks that did something."""
-        for ticks in range(most):
-            if not self.batch.tick():
-                return ticks
-        raise AssertionError("the batch does not come to an end")
+SourceEntry = Entry[Source, Decoded]
 
 
-@pytest.fixture
-def bench(echo_engine: Callable[..., Any], clock: Any) -> Callable[..., Bench]:
-    """Makes a bench with a fake engine and a clock that stands still."""
-    return lambda **options: Bench(echo_engine(), clock, **options)
+def _said(entry: SourceEntry) -> tuple[int, ...]:
+    return entry.future.result(0).found[0].ids
 
 
-def test_a_row_is_decoded_to_its_end(bench: Callable[..., Bench]) -> None:
+def test_a_row_is_decoded_to_its_end(bench: Callable[..., Any]) -> None:
     """The end is not part of the ids, but its probability is part of the score."""
     table = bench()
     entry = table.put([11, 12])
     assert table.run() == 3
-    answer = entry.future.result(0)
+    (answer,) = entry.future.result(0).found
     assert answer.ids == (11, 12)
     assert answer.logprobs == (-0.5, -0.5, -0.5)
     assert not answer.truncated
 
 
-def test_the_limit_cuts_a_row_and_says_so(bench: Callable[..., Bench]) -> None:
+def test_the_limit_cuts_a_row_and_says_so(bench: Callable[..., Any]) -> None:
     """A row that reaches its limit is answered with what there is."""
     table = bench()
     entry = table.put([11, 12, 13], most=2)
     table.run()
-    assert entry.future.result(0).ids == (11, 12)
-    assert entry.future.result(0).truncated
+    assert _said(entry) == (11, 12)
+    assert entry.future.result(0).found[0].truncated
 
 
-def test_rows_join_while_others_are_under_way(bench: Callable[..., Bench]) -> None:
+def test_rows_join_while_others_are_under_way(bench: Callable[..., Any]) -> None:
     """A newcomer does not wait for the batch to end, and leaves before an older, longer row."""
     table = bench()
     long = table.put(range(20, 30))
@@ -92,23 +50,23 @@ def test_rows_join_while_others_are_under_way(bench: Callable[..., Bench]) -> No
     short = table.put([11])
     table.batch.tick()
     table.batch.tick()
-    assert short.future.result(0).ids == (11,)
+    assert _said(short) == (11,)
     assert not long.future.done()
     table.run()
-    assert long.future.result(0).ids == tuple(range(20, 30))
+    assert _said(long) == tuple(range(20, 30))
     assert table.engine.joined == [[12], [3]]
 
 
-def test_never_more_rows_than_allowed(bench: Callable[..., Bench]) -> None:
+def test_never_more_rows_than_allowed(bench: Callable[..., Any]) -> None:
     """The rest waits in the queue, and gets its turn."""
     table = bench(max_rows=2)
     entries = [table.put([10 + number] * (number + 1)) for number in range(7)]
     table.run()
     assert table.engine.widest == 2
-    assert [len(entry.future.result(0).ids) for entry in entries] == [1, 2, 3, 4, 5, 6, 7]
+    assert [len(_said(entry)) for entry in entries] == [1, 2, 3, 4, 5, 6, 7]
 
 
-def test_admission_keeps_to_the_budget_of_tokens(bench: Callable[..., Bench]) -> None:
+def test_admission_keeps_to_the_budget_of_tokens(bench: Callable[..., Any]) -> None:
     """Rows times the longest row stay below the ceiling, whatever waits."""
     table = bench(max_rows=8, max_tokens=60)
     entries = [table.put([11] * 8, most=10) for _ in range(8)]  # 20 positions each
@@ -117,17 +75,17 @@ def test_admission_keeps_to_the_budget_of_tokens(bench: Callable[..., Bench]) ->
     assert all(entry.future.done() for entry in entries)
 
 
-def test_a_row_over_the_budget_is_decoded_alone(bench: Callable[..., Bench]) -> None:
+def test_a_row_over_the_budget_is_decoded_alone(bench: Callable[..., Any]) -> None:
     """It could never be served otherwise; those behind it wait."""
     table = bench(max_rows=8, max_tokens=10)
     large, small = table.put([11] * 20, most=30), table.put([12], most=2)
     table.run()
     assert table.engine.widest == 1
-    assert large.future.result(0).ids == (11,) * 20
-    assert small.future.result(0).ids == (12,)
+    assert _said(large) == (11,) * 20
+    assert _said(small) == (12,)
 
 
-def test_a_cancelled_row_leaves_at_the_next_step(bench: Callable[..., Bench]) -> None:
+def test_a_cancelled_row_leaves_at_the_next_step(bench: Callable[..., Any]) -> None:
     """Its slot is free for the next one at once."""
     table = bench(max_rows=1)
     gone, next_one = table.put(range(20, 40)), table.put([11])
@@ -135,12 +93,12 @@ def test_a_cancelled_row_leaves_at_the_next_step(bench: Callable[..., Bench]) ->
     assert gone.future.cancel()
     table.batch.tick()
     table.batch.tick()
-    assert next_one.future.result(0).ids == (11,)
+    assert _said(next_one) == (11,)
     with pytest.raises(CancelledError):
         gone.future.result(0)
 
 
-def test_an_expired_row_leaves_at_the_next_step(bench: Callable[..., Bench], clock: Any) -> None:
+def test_an_expired_row_leaves_at_the_next_step(bench: Callable[..., Any], clock: Any) -> None:
     """Its caller is told that the deadline passed; the others go on."""
     table = bench()
     late, other = table.put(range(20, 40), deadline=5.0), table.put([11, 12, 13])
@@ -149,11 +107,11 @@ def test_an_expired_row_leaves_at_the_next_step(bench: Callable[..., Bench], clo
     table.batch.tick()
     assert isinstance(late.future.exception(0), DeadlineExceededError)
     table.run()
-    assert other.future.result(0).ids == (11, 12, 13)
+    assert _said(other) == (11, 12, 13)
 
 
 def test_a_row_that_expired_while_waiting_is_never_encoded(
-    bench: Callable[..., Bench], clock: Any
+    bench: Callable[..., Any], clock: Any
 ) -> None:
     """No work is done for someone who is not there any more."""
     table = bench()
@@ -164,7 +122,21 @@ def test_a_row_that_expired_while_waiting_is_never_encoded(
     assert table.engine.joined == []
 
 
-def test_a_failing_step_fails_the_rows_of_its_batch_only(bench: Callable[..., Bench]) -> None:
+def test_a_row_that_expires_deep_in_the_queue_is_told_at_the_next_step(
+    bench: Callable[..., Any], clock: Any
+) -> None:
+    """Its caller does not wait until all before it have been served."""
+    table = bench(max_rows=1)
+    table.put(range(20, 40))
+    table.batch.tick()
+    table.put([11])
+    late = table.put([12], deadline=5.0)
+    clock.advance(5.0)
+    table.batch.tick()
+    assert isinstance(late.future.exception(0), DeadlineExceededError)
+
+
+def test_a_failing_step_fails_the_rows_of_its_batch_only(bench: Callable[..., Any]) -> None:
     """They get an InternalError; the next rows are served as ever."""
     table = bench(max_rows=2)
     first, second, third = table.put([11]), table.put([66]), table.put([13])
@@ -172,32 +144,108 @@ def test_a_failing_step_fails_the_rows_of_its_batch_only(bench: Callable[..., Be
     table.run()
     assert isinstance(first.future.exception(0), InternalError)
     assert isinstance(second.future.exception(0), InternalError)
-    assert third.future.result(0).ids == (13,)
+    assert _said(third) == (13,)
 
 
-def test_a_failing_encoder_fails_the_newcomers_only(bench: Callable[..., Bench]) -> None:
+def test_a_failing_encoder_fails_the_newcomers_only(bench: Callable[..., Any]) -> None:
     """Rows that are under way are none the wiser."""
     table = bench()
     running = table.put([11, 12, 13])
     table.batch.tick()
-    table.engine.broken = lambda rows: any(row[0] == TAG for row in rows)
+    table.engine.broken = lambda rows: any(row[0] == 7 for row in rows)  # the tag
     newcomer = table.put([66])
     table.run()
     assert isinstance(newcomer.future.exception(0), InternalError)
-    assert running.future.result(0).ids == (11, 12, 13)
+    assert _said(running) == (11, 12, 13)
 
 
-def test_abandoning_fails_whatever_is_in_the_batch(bench: Callable[..., Bench]) -> None:
+def test_a_failing_selection_fails_the_rows_that_are_left(bench: Callable[..., Any]) -> None:
+    """Whoever was answered before keeps the answer; the next are served as ever."""
+    table = bench(max_rows=2)
+    done, left = table.put([11]), table.put([11, 12, 13])
+    select = table.engine.select
+
+    def fail_once(parents: Any) -> None:
+        table.engine.select = select
+        raise RuntimeError("the selection is broken")
+
+    table.engine.select = fail_once
+    table.run()
+    assert _said(done) == (11,)
+    assert isinstance(left.future.exception(0), InternalError)
+    later = table.put([14])
+    table.run()
+    assert _said(later) == (14,)
+
+
+class _Faulty:
+    """A search of two rows with a fault at one place."""
+
+    def __init__(self, sound: Search, where: str) -> None:
+        self._sound, self._where = sound, where
+        self._steps = 0
+        self.width = 3 if where == "width" else 2
+        self.candidates = sound.candidates
+        self._fail_at("begin")
+
+    def inputs(self) -> Sequence[int]:
+        """Too few from the second step on."""
+        inputs = self._sound.inputs()
+        return inputs[1:] if self._where == "inputs" and self._steps else inputs
+
+    def advance(self, ids: Any, logprobs: Any, alignment: Any) -> Sequence[int] | None:
+        """Names a row that is not its own."""
+        self._fail_at("advance")
+        self._steps += 1
+        parents = self._sound.advance(ids, logprobs, alignment)
+        return [0, 2] if parents and self._where == "parents" else parents
+
+    def found(self) -> tuple[Found, ...]:
+        """The same as the sound one."""
+        self._fail_at("found")
+        return self._sound.found()
+
+    def _fail_at(self, where: str) -> None:
+        if self._where == where:
+            raise ZeroDivisionError(where)
+
+
+@pytest.mark.parametrize("where", ["begin", "width", "inputs", "advance", "parents", "found"])
+def test_a_faulty_search_fails_alone(
+    bench: Callable[..., Any], echo_source: Callable[..., Source], where: str
+) -> None:
+    """Whatever a search does wrong, its neighbours in the batch are answered."""
+    table = bench()
+    first = table.put([11, 12, 13])
+    sound = echo_source([21], 50, 2)
+    faulty = table.submit(replace(sound, begin=lambda: _Faulty(sound.begin(), where)))
+    last = table.put([14])
+    table.run()
+    assert isinstance(faulty.future.exception(0), InternalError)
+    assert (_said(first), _said(last)) == ((11, 12, 13), (14,))
+    assert table.engine.rows == []
+
+
+def test_one_selection_for_all_that_a_step_changes(bench: Callable[..., Any]) -> None:
+    """The engine copies rows once, however many leave; and never for nothing."""
+    table = bench()
+    for words in ([11], [11, 12], [13], [11, 12, 13]):
+        table.put(words)
+    table.run()
+    assert table.engine.selected == [[2, 3], [1], []]
+
+
+def test_abandoning_fails_whatever_is_in_the_batch(bench: Callable[..., Any]) -> None:
     """At shutdown nobody is left without a word."""
     table = bench()
     entry = table.put([11, 12])
     table.batch.tick()
     table.batch.abandon(ShuttingDownError("bye"))
     assert isinstance(entry.future.exception(0), ShuttingDownError)
-    assert table.engine.slots == []
+    assert table.engine.rows == []
 
 
-def test_times_say_how_long_a_row_waited_and_ran(bench: Callable[..., Bench], clock: Any) -> None:
+def test_times_say_how_long_a_row_waited_and_ran(bench: Callable[..., Any], clock: Any) -> None:
     """Waiting ends when the row joins a batch."""
     table = bench()
     entry = table.put([11])
@@ -207,89 +255,3 @@ def test_times_say_how_long_a_row_waited_and_ran(bench: Callable[..., Bench], cl
     table.batch.tick()
     assert (entry.future.result(0).queue_s, entry.future.result(0).model_s) == (3.0, 2.0)
     assert table.metrics.value(STEPS) == 2
-
-
-EVENTS = st.lists(
-    st.one_of(
-        st.tuples(
-            st.just("arrive"),
-            st.lists(st.integers(10, 60), max_size=9),
-            st.one_of(st.none(), st.integers(1, 12)),
-        ),
-        st.tuples(st.just("cancel"), st.integers(0, 40), st.none()),
-        st.tuples(st.just("tick"), st.integers(1, 4), st.none()),
-        st.tuples(st.just("break"), st.integers(0, 3), st.none()),
-    ),
-    max_size=60,
-)
-
-
-@given(events=EVENTS, max_rows=st.integers(1, 5), max_tokens=st.integers(10, 90))
-def test_no_row_is_lost_or_answered_twice_or_with_anothers_text(
-    echo_engine: Callable[..., Any],
-    events: list[tuple[str, Any, Any]],
-    max_rows: int,
-    max_tokens: int,
-) -> None:
-    """Random arrivals, deadlines, cancellations and engine failures; every future is settled."""
-    clock = _Ticking()
-    table = Bench(echo_engine(), clock, max_rows, max_tokens)
-    entries: list[tuple[list[int], SourceEntry]] = []
-    failures = _Failures(table.engine)
-    for kind, value, patience in events:
-        if kind == "arrive":
-            deadline = float("inf") if patience is None else clock.now + patience
-            entries.append((value, table.put(value, most=20, deadline=deadline)))
-        elif kind == "cancel" and entries:
-            entries[value % len(entries)][1].future.cancel()
-        elif kind == "tick":
-            _tick(table, value)
-        elif kind == "break":
-            failures.left = value
-    failures.left = 0
-    table.run()
-    answered = [_settled(words, entry) for words, entry in entries]
-    assert table.metrics.value(ANSWERED) == sum(answered)
-    assert table.engine.slots == []
-    assert len(table.queue) == 0
-    assert table.engine.widest <= max_rows
-
-
-def _tick(table: Bench, times: int) -> None:
-    for _ in range(times):
-        table.batch.tick()
-        table.clock.now += 1
-
-
-def _settled(words: list[int], entry: SourceEntry) -> bool:
-    """Whether the row was answered; with its own text, then."""
-    assert entry.future.done()
-    if entry.future.cancelled():
-        return False
-    error = entry.future.exception(0)
-    if error is not None:
-        assert isinstance(error, DeadlineExceededError | InternalError)
-        return False
-    assert entry.future.result(0).ids == tuple(words)
-    return True
-
-
-class _Ticking:
-    """A clock that the test sets."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class _Failures:
-    """Breaks the next calls of an engine."""
-
-    def __init__(self, engine: Any) -> None:
-        self.left = 0
-        engine.broken = self
-
-    def __call__(self, rows: Any) -> bool:
-        self.left -= 1
-        return self.left >= 0

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lingraft.server.batching import Document, Entry, LengthBuckets, Scores, WorkQueue
+from lingraft.server.batching import (
+    Document,
+    Entry,
+    LengthBuckets,
+    Scores,
+    WorkQueue,
+    document_bucket,
+)
 from lingraft.server.errors import DeadlineExceededError, InternalError, ShuttingDownError
 from lingraft.server.metrics import Metrics
 
@@ -20,7 +27,7 @@ class Bench:
 
     def __init__(self, engine: Any, clock: Any, rows: int = 8, tokens: int = 1_000) -> None:
         self.engine, self.clock = engine, clock
-        self.queue: WorkQueue[Document, Scores] = WorkQueue(1_000, 1.0, Metrics())
+        self.queue: WorkQueue[Document, Scores] = WorkQueue(1_000, 1.0, Metrics(), document_bucket)
         self.batch = LengthBuckets(engine, self.queue, rows, tokens, Metrics(), clock)
 
     def put(self, length: int, **options: Any) -> Future[Scores]:
@@ -69,7 +76,7 @@ def test_a_batch_keeps_to_its_rows_and_tokens(bench: Callable[..., Bench]) -> No
     table.put(31)
     table.put(100)
     table.run()
-    assert table.engine.batches == [[10] * 3, [10] * 3, [10], [30, 31], [100]]
+    assert table.engine.batches == [[10] * 3, [10] * 3, [10, 30], [31], [100]]
 
 
 def test_a_failing_batch_fails_its_documents_only(bench: Callable[..., Bench]) -> None:
@@ -104,6 +111,87 @@ def test_abandoning_an_idle_batch_is_no_fault(bench: Callable[..., Bench]) -> No
     table = bench()
     table.batch.abandon(ShuttingDownError("bye"))
     assert table.batch.tick() is False
+
+
+def test_interactive_documents_go_before_bulk_ones(bench: Callable[..., Bench]) -> None:
+    """Bulk work fills what room is left, and waits otherwise."""
+    table = bench(rows=2)
+    for length in (50, 51, 52):
+        table.put(length, bulk=True)
+    table.put(53)
+    table.run()
+    assert table.engine.batches == [[53, 50], [51, 52]]
+
+
+def test_bulk_work_begins_every_eighth_batch(bench: Callable[..., Bench]) -> None:
+    """However much interactive work waits, bulk work does not starve."""
+    table = bench(rows=1)
+    bulk = table.put(9, bulk=True)
+    for _ in range(20):
+        table.put(7)
+    ticks = 0
+    while not bulk.done():
+        table.batch.tick()
+        ticks += 1
+    assert ticks == 8
+
+
+def test_an_odd_length_is_not_left_behind(bench: Callable[..., Bench]) -> None:
+    """Others of a length in fashion keep coming; the odd one goes when it is the oldest."""
+    table = bench(rows=2)
+    table.put(7)
+    odd = table.put(300)
+    for _ in range(4):
+        table.put(7)
+        table.batch.tick()
+    assert odd.done()
+
+
+@given(lengths=st.lists(st.integers(1, 150), max_size=40), tokens=st.integers(1, 600))
+def test_padding_stays_small(
+    length_engine: Callable[[], Any], lengths: list[int], tokens: int
+) -> None:
+    """An eighth of a batch's positions, or no more than what another run would cost."""
+    table = Bench(length_engine(), lambda: 0.0, 32, tokens)
+    for length in lengths:
+        table.put(length)
+    table.run()
+    for batch in table.engine.batches:
+        positions = len(batch) * max(batch)
+        assert positions - sum(batch) <= max(32, positions // 8)
+        assert positions <= tokens or len(batch) == 1
+
+
+@given(
+    arrivals=st.lists(
+        st.tuples(st.integers(1, 99), st.booleans(), st.sampled_from(("stays", "leaves", "late"))),
+        max_size=60,
+    ),
+    together=st.integers(1, 9),
+)
+def test_nobody_is_lost_and_nobody_answered_twice(
+    length_engine: Callable[[], Any], arrivals: list[tuple[int, bool, str]], together: int
+) -> None:
+    """Whoever stays gets the scores of their own document, in whatever order all of them come."""
+    table = Bench(length_engine(), lambda: 5.0, 4, 100)
+    put = []
+    for number, (length, bulk, fate) in enumerate(arrivals):
+        deadline = 1.0 if fate == "late" else 9.0
+        put.append((length, fate, table.put(length, bulk=bulk, deadline=deadline)))
+        if fate == "leaves":
+            put[-1][2].cancel()
+        if number % together == 0:
+            table.batch.tick()
+    table.run()
+    for length, fate, future in put:
+        if fate == "stays":
+            assert future.result(0).logits[0] == length
+        elif fate == "late":
+            assert isinstance(future.exception(0), DeadlineExceededError)
+        else:
+            assert future.cancelled()
+    stayed = sorted(length for length, fate, _ in put if fate == "stays")
+    assert sorted(length for batch in table.engine.batches for length in batch) == stayed
 
 
 @given(lengths=st.lists(st.integers(1, 99), max_size=40), rows=st.integers(1, 9))

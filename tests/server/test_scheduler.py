@@ -11,46 +11,48 @@ from typing import Any
 import pytest
 
 from lingraft.server.batching import (
+    Capacity,
     ContinuousBatch,
-    DecodingRules,
-    Hypothesis,
+    Decoded,
     Scheduler,
     Source,
     WorkQueue,
 )
-from lingraft.server.errors import InternalError, ServerError, ShuttingDownError
+from lingraft.server.errors import (
+    InternalError,
+    MemoryCeilingError,
+    ModelDownError,
+    ServerError,
+    ShuttingDownError,
+)
 from lingraft.server.metrics import Metrics
 
 PATIENCE_S = 20.0
-Row = Scheduler[Source, Hypothesis]
+Row = Scheduler[Source, Decoded]
 
 
 @contextmanager
 def _scheduler(engine: Any, died: threading.Event) -> Iterator[Row]:
     metrics = Metrics()
-    queue: WorkQueue[Source, Hypothesis] = WorkQueue(100, 1.0, metrics)
-    rules = DecodingRules(engine.start, 0, (engine.start,), 4, 1_000)
-    batch = ContinuousBatch(engine, queue, rules, metrics)
-    scheduler: Row = Scheduler("test", queue, batch, lambda: 0.0)
+    queue: WorkQueue[Source, Decoded] = WorkQueue(100, 0.5, metrics)
+    capacity = Capacity(4, 1_000, 100, engine.footprint, 0.5)
+    batch = ContinuousBatch(engine, queue, capacity, metrics)
+    scheduler: Row = Scheduler("test", queue, batch, lambda: 0.0, capacity.screen)
     scheduler.start(died.set)
     yield scheduler
     scheduler.stop()
 
 
-def _source(*words: int) -> Source:
-    return Source((7, *words, 0), 50)
-
-
 def test_rows_of_many_callers_are_answered_by_one_thread(
-    echo_engine: Callable[..., Any],
+    echo_engine: Callable[..., Any], echo_source: Callable[..., Source]
 ) -> None:
     """Callers in many threads; each gets what it asked for."""
     with _scheduler(echo_engine(), threading.Event()) as scheduler:
         answers: dict[int, tuple[int, ...]] = {}
 
         def ask(number: int) -> None:
-            (future,) = scheduler.submit([_source(number, number + 1)], math.inf)
-            answers[number] = future.result(PATIENCE_S).ids
+            (future,) = scheduler.submit([echo_source([number, number + 1])], math.inf)
+            answers[number] = future.result(PATIENCE_S).found[0].ids
 
         threads = [threading.Thread(target=ask, args=(number,)) for number in range(10, 40)]
         for thread in threads:
@@ -60,26 +62,78 @@ def test_rows_of_many_callers_are_answered_by_one_thread(
     assert answers == {number: (number, number + 1) for number in range(10, 40)}
 
 
-def test_a_failing_engine_does_not_stop_the_thread(echo_engine: Callable[..., Any]) -> None:
+def test_a_failing_engine_does_not_stop_the_thread(
+    echo_engine: Callable[..., Any], echo_source: Callable[..., Source]
+) -> None:
     """The rows of the batch fail; whoever comes next is served."""
     engine, died = echo_engine(), threading.Event()
     engine.broken = lambda rows: any(66 in row for row in rows)
     with _scheduler(engine, died) as scheduler:
-        (bad,) = scheduler.submit([_source(66)], math.inf)
+        (bad,) = scheduler.submit([echo_source([66])], math.inf)
         assert isinstance(bad.exception(PATIENCE_S), InternalError)
-        (good,) = scheduler.submit([_source(11)], math.inf)
-        assert good.result(PATIENCE_S).ids == (11,)
+        (good,) = scheduler.submit([echo_source([11])], math.inf)
+        assert good.result(PATIENCE_S).found[0].ids == (11,)
     assert not died.is_set()
 
 
 def test_stopping_fails_what_is_left_and_refuses_what_comes(
-    echo_engine: Callable[..., Any],
+    echo_engine: Callable[..., Any], echo_source: Callable[..., Source]
 ) -> None:
     """Nobody waits for a thread that is gone."""
     with _scheduler(echo_engine(), threading.Event()) as scheduler:
         scheduler.stop()
         with pytest.raises(ShuttingDownError):
-            scheduler.submit([_source(11)], math.inf)
+            scheduler.submit([echo_source([11])], math.inf)
+
+
+def test_a_text_over_the_memory_ceiling_is_refused_with_its_call(
+    echo_engine: Callable[..., Any], echo_source: Callable[..., Source]
+) -> None:
+    """At once, with the sizes and the time to come back; the rest of the call does not run."""
+    engine = echo_engine()
+    with _scheduler(engine, threading.Event()) as scheduler:
+        with pytest.raises(MemoryCeilingError) as caught:
+            scheduler.submit([echo_source([11]), echo_source([12], most=98)], math.inf)
+        assert scheduler.waiting == 0
+    assert caught.value.retry_after_s == 0.5
+    assert caught.value.metadata == {
+        "rows": "1",
+        "max_rows": "4",
+        "bytes": "101",
+        "max_bytes": "100",
+    }
+    assert engine.joined == []
+
+
+class _Fatal(BaseException):
+    """What no guard catches."""
+
+
+@pytest.mark.parametrize("where", ["join", "step", "select"])
+def test_whoever_runs_or_waits_when_the_thread_dies_is_told_so(
+    echo_engine: Callable[..., Any],
+    echo_source: Callable[..., Source],
+    where: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """UNAVAILABLE for those who run, who wait, and who come later; and health hears of it."""
+    engine, died = echo_engine(), threading.Event()
+
+    def fail(*_: Any) -> Any:
+        raise _Fatal("the end")
+
+    setattr(engine, where, fail)
+    with _scheduler(engine, died) as scheduler:
+        futures = scheduler.submit([echo_source([11] * (1 + n % 3)) for n in range(9)], math.inf)
+        errors = [future.exception(PATIENCE_S) for future in futures]
+        answered = errors.count(None)
+        assert (answered > 0) == (where == "select")
+        assert sum(isinstance(error, ModelDownError) for error in errors) == 9 - answered
+        assert died.wait(PATIENCE_S)
+        with pytest.raises(ModelDownError) as caught:
+            scheduler.submit([echo_source([12])], math.inf)
+    assert caught.value.retry_after_s == 0.5
+    assert "died" in caplog.text
 
 
 class _DyingBatch:
@@ -93,15 +147,15 @@ class _DyingBatch:
         """Has nothing to fail."""
 
 
-def test_a_thread_that_dies_tells_everybody() -> None:
+def test_a_thread_that_dies_tells_everybody(echo_source: Callable[..., Source]) -> None:
     """Its waiting callers, whoever comes later, and the one who watches health."""
-    queue: WorkQueue[Source, Hypothesis] = WorkQueue(100, 1.0, Metrics())
+    queue: WorkQueue[Source, Decoded] = WorkQueue(100, 1.0, Metrics())
     scheduler: Row = Scheduler("test", queue, _DyingBatch(), lambda: 0.0)
     died = threading.Event()
-    (waiting,) = scheduler.submit([_source(11)], math.inf)
+    (waiting,) = scheduler.submit([echo_source([11])], math.inf)
     scheduler.start(died.set)
     assert died.wait(PATIENCE_S)
-    assert isinstance(waiting.exception(PATIENCE_S), InternalError)
-    with pytest.raises(InternalError):
-        scheduler.submit([_source(12)], math.inf)
+    assert isinstance(waiting.exception(PATIENCE_S), ModelDownError)
+    with pytest.raises(ModelDownError):
+        scheduler.submit([echo_source([12])], math.inf)
     scheduler.stop()

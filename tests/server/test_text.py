@@ -151,7 +151,7 @@ def test_translations_take_the_places_of_their_sentences() -> None:
 )
 def test_no_text_can_smuggle_in_a_language_tag(codec: TextCodec, text: str) -> None:
     """Whatever a caller writes, no piece of it is a tag."""
-    tags = set(codec.translation_ids((), "yo")[:1] + codec.translation_ids((), "en")[:1])
+    tags = {codec.translation((), *pair).ids[0] for pair in (("en", "yo"), ("yo", "en"))}
     assert not tags & set(codec.pieces(text, "en"))
 
 
@@ -166,8 +166,9 @@ def test_ids_are_those_of_training(
     """Tag first, end last, pieces between; decomposed letters and typed ʻokinas included."""
     for case in expected("v1-translation"):
         pieces = codec.pieces(case["text"], case["source_language"])
-        ids = codec.translation_ids(pieces, case["target_language"])
-        assert list(ids) == case["source_ids"]
+        encoded = codec.translation(pieces, case["source_language"], case["target_language"])
+        assert list(encoded.ids) == case["source_ids"]
+        assert encoded.forced is None
 
 
 def test_normalisation_knows_the_language(codec: TextCodec) -> None:

@@ -34,8 +34,10 @@ from lingraft.client.errors import (
     UnimplementedError,
     Violation,
 )
-from lingraft.client.requests import Decoding
+from lingraft.client.requests import Decoding, Details
 from lingraft.client.results import (
+    AlignmentLink,
+    Alternative,
     Calibration,
     Classification,
     Health,
@@ -44,13 +46,18 @@ from lingraft.client.results import (
     Metric,
     Model,
     ModelCard,
+    Sentence,
+    Span,
     TransferReport,
     Translation,
+    WordScore,
 )
 from lingraft.client.sync import Client
 
 __all__ = [
     "AccessError",
+    "AlignmentLink",
+    "Alternative",
     "ArgumentError",
     "AsyncClient",
     "Calibration",
@@ -61,6 +68,7 @@ __all__ = [
     "ClientError",
     "DeadlineError",
     "Decoding",
+    "Details",
     "EmptyTextError",
     "ExhaustedError",
     "Health",
@@ -77,12 +85,15 @@ __all__ = [
     "NotFoundError",
     "OptionUnsupportedError",
     "QueueFullError",
+    "Sentence",
     "ServerFaultError",
     "ServiceError",
+    "Span",
     "TooManyTextsError",
     "TransferReport",
     "Translation",
     "UnavailableError",
     "UnimplementedError",
     "Violation",
+    "WordScore",
 ]

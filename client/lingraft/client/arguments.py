@@ -21,6 +21,27 @@ _END = (
 )
 _HELP = functools.partial(argparse.HelpFormatter, max_help_position=32)
 
+# Flag, field of `Decoding`, type and meaning. What is left out is the model's choice.
+_DECODING = (
+    ("--beam", "beam_size", int, "hypotheses kept at each step; 1 is greedy"),
+    ("--alternatives", "alternative_count", int, "other translations, on the same line after tabs"),
+    ("--length-penalty", "length_penalty", float, "more favours longer translations"),
+    ("--repetition-penalty", "repetition_penalty", float, "above 1: against repetition"),
+    ("--no-repeat-ngram", "no_repeat_ngram_size", int, "so many pieces in a row never come twice"),
+    ("--max-tokens", "max_output_tokens", int, "most pieces of a sentence"),
+    ("--min-tokens", "min_output_tokens", int, "least pieces of a sentence"),
+    ("--max-length-ratio", "max_length_ratio", float, "most pieces for each of the source, + 10"),
+    ("--prefix", "target_prefix", str, "text that the translation must begin with"),
+    ("--temperature", "temperature", float, "above 0: draw at random, the more the wilder"),
+    ("--top-k", "top_k", int, "draw among so many pieces"),
+    ("--seed", "seed", int, "draw the same again"),
+)
+_DETAILS = (
+    ("--sentences", "where each sentence stands, and how sure the model was; with --json"),
+    ("--word-scores", "how sure the model was of each word; with --json"),
+    ("--alignment", "which words stand for which; with --json"),
+)
+
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The parsed command line; argparse ends it with SystemExit for help and for misuse."""
@@ -65,6 +86,13 @@ def _add_translate(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     )
     parser.add_argument("--model", help="name of the model (default: the server chooses)")
     _add_texts(parser)
+    decoding = parser.add_argument_group("decoding", "What is left out is the model's choice.")
+    for name, field, kind, why in _DECODING:
+        metavar = {int: "N", float: "X", str: "TEXT"}[kind]
+        decoding.add_argument(name, dest=field, type=kind, metavar=metavar, help=why)
+    details = parser.add_argument_group("details")
+    for name, why in _DETAILS:
+        details.add_argument(name, action="store_true", help=why)
 
 
 def _add_classify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -7,12 +7,13 @@ import io
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, TypeAlias
 
 from lingraft.client import rendering, texts
 from lingraft.client.errors import ArgumentError, ServiceError
+from lingraft.client.requests import Decoding, Details
 from lingraft.client.results import Classification, Translation
 from lingraft.client.sync import Client
 
@@ -48,8 +49,17 @@ def _nowhere() -> TextIO:
 
 
 def _translate(client: Client, options: argparse.Namespace, streams: Streams) -> int:
+    decoding = Decoding(**{each.name: getattr(options, each.name) for each in fields(Decoding)})
+    wanted = {each.name: getattr(options, each.name) for each in fields(Details)}
+    if any(wanted.values()) and not options.json:
+        flags = " ".join("--" + name.replace("_", "-") for name, is_on in wanted.items() if is_on)
+        raise ArgumentError(f"{flags}: only with --json")
+    details = Details(**wanted)
+
     def ask(batch: list[str]) -> tuple[Answer, ...]:
-        return client.translate(batch, options.to, options.source, options.model)
+        return client.translate(
+            batch, options.to, options.source, options.model, decoding=decoding, details=details
+        )
 
     return _answer(ask, options, streams)
 

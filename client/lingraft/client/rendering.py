@@ -55,9 +55,12 @@ def error_line(error: ServiceError) -> str:
 
 
 def answer_line(answer: Translation | Classification) -> str:
-    """An answer as one line: the translation; or the labels, a tab, and their calibration."""
+    """An answer as one line, its parts separated by tabs.
+
+    The translation and its alternatives; or the labels and their calibration.
+    """
     if isinstance(answer, Translation):
-        return answer.text
+        return "\t".join([answer.text, *(each.text for each in answer.alternatives)])
     labels = ", ".join(f"{label.name} {label.score:.3f}" for label in answer.labels)
     return f"{labels}\t{_evidence(answer.calibration)}"
 

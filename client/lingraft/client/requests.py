@@ -23,6 +23,7 @@ class Decoding:
 
     beam_size: int | None = None
     max_output_tokens: int | None = None
+    min_output_tokens: int | None = None
     length_penalty: float | None = None
     max_length_ratio: float | None = None
     repetition_penalty: float | None = None
@@ -34,15 +35,26 @@ class Decoding:
     seed: int | None = None
 
 
+@dataclass(frozen=True)
+class Details:
+    """What to add to a translation: its sentences; with them the scores of words, or alignment."""
+
+    sentences: bool = False
+    word_scores: bool = False
+    alignment: bool = False
+
+
 def translate(
     texts: Sequence[str],
     target_language: str,
     source_language: str | None,
     model: str | None,
     decoding: Decoding | None,
+    details: Details | None = None,
 ) -> translation_pb2.TranslateTextRequest:
     """The request for translations of `texts`."""
     _check_texts(texts)
+    _word("target_prefix", decoding.target_prefix if decoding else None)
     options = {
         key: value for key, value in asdict(decoding or Decoding()).items() if value is not None
     }
@@ -52,6 +64,7 @@ def translate(
         source_language=_word("source_language", source_language),
         model=model_name(model),
         decoding=translation_pb2.DecodingOptions(**options) if options else None,
+        response_options=translation_pb2.ResponseOptions(**asdict(details)) if details else None,
     )
 
 

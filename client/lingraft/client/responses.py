@@ -11,6 +11,8 @@ from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 
 from lingraft.client.errors import ServerFaultError, ServiceError, from_status
 from lingraft.client.results import (
+    AlignmentLink,
+    Alternative,
     Calibration,
     Classification,
     Health,
@@ -19,8 +21,11 @@ from lingraft.client.results import (
     Metric,
     Model,
     ModelCard,
+    Sentence,
+    Span,
     TransferReport,
     Translation,
+    WordScore,
 )
 from lingraft.v1 import (
     bundle_pb2,
@@ -81,6 +86,7 @@ def model(message: models_pb2.Model) -> Model:
         state=_name(models_pb2.Model.State, message.state),
         state_message=message.state_message,
         precision=_name(bundle_pb2.Precision, message.precision),
+        provider=message.provider,
         pairs=tuple(
             (p.source_language, p.target_language, _name(common_pb2.PairStatus, p.status))
             for p in message.pairs
@@ -134,7 +140,30 @@ def _translation(message: translation_pb2.Translation) -> Translation:
         detected_language=message.detected_language or None,
         warnings=_names(common_pb2.Warning, message.warnings),
         pivot_language=message.pivot_language or None,
+        alternatives=tuple(
+            Alternative(each.text, each.mean_logprob) for each in message.alternatives
+        ),
+        sentences=tuple(map(_sentence, message.sentences)),
     )
+
+
+def _sentence(message: translation_pb2.SentenceResult) -> Sentence:
+    return Sentence(
+        source_span=_span(message.source_span),
+        target_span=_span(message.target_span),
+        mean_logprob=message.mean_logprob,
+        words=tuple(
+            WordScore(_span(each.target_span), each.mean_logprob) for each in message.words
+        ),
+        alignment=tuple(
+            AlignmentLink(_span(each.source_span), _span(each.target_span), each.weight)
+            for each in message.alignment
+        ),
+    )
+
+
+def _span(message: common_pb2.TextSpan) -> Span:
+    return Span(message.begin, message.end)
 
 
 def _classification(message: classification_pb2.Classification) -> Classification:

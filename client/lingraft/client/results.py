@@ -57,8 +57,55 @@ class Calibration:
 
 
 @dataclass(frozen=True)
+class Span:
+    """A half-open range of code points of a text."""
+
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """Another translation of the same text; the mean is that of its pieces' log-probabilities."""
+
+    text: str
+    mean_logprob: float
+
+
+@dataclass(frozen=True)
+class WordScore:
+    """A word of a translation and the mean of its pieces' log-probabilities, at most 0."""
+
+    target_span: Span
+    mean_logprob: float
+
+
+@dataclass(frozen=True)
+class AlignmentLink:
+    """A word of a translation and one that it was made from; weight 0 to 1."""
+
+    source_span: Span
+    target_span: Span
+    weight: float
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One sentence of a translated text; `words` and `alignment` only where asked for."""
+
+    source_span: Span
+    target_span: Span
+    mean_logprob: float
+    words: tuple[WordScore, ...]
+    alignment: tuple[AlignmentLink, ...]
+
+
+@dataclass(frozen=True)
 class Translation:
-    """A translated text. `detected_language` is the source language where the call named none."""
+    """A translated text. `detected_language` is the source language where the call named none.
+
+    `alternatives` (best first) and `sentences` are there where the call asked for them.
+    """
 
     text: str
     model: str
@@ -66,6 +113,8 @@ class Translation:
     detected_language: str | None
     warnings: tuple[str, ...]
     pivot_language: str | None
+    alternatives: tuple[Alternative, ...] = ()
+    sentences: tuple[Sentence, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,6 +167,7 @@ class Model:
     state: str
     state_message: str
     precision: str
+    provider: str
     pairs: tuple[tuple[str, str, str], ...]
     labels: tuple[str, ...]
     languages: tuple[str, ...]

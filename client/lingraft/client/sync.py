@@ -65,6 +65,7 @@ class Client:
         timeout: float | None = None,
         *,
         decoding: requests.Decoding | None = None,
+        details: requests.Details | None = None,
     ) -> results.Translation: ...
 
     @overload
@@ -77,6 +78,7 @@ class Client:
         timeout: float | None = None,
         *,
         decoding: requests.Decoding | None = None,
+        details: requests.Details | None = None,
     ) -> tuple[results.Translation | ServiceError, ...]: ...
 
     def translate(
@@ -88,15 +90,19 @@ class Client:
         timeout: float | None = None,
         *,
         decoding: requests.Decoding | None = None,
+        details: requests.Details | None = None,
     ) -> results.Translation | tuple[results.Translation | ServiceError, ...]:
         """Translates one text, or many in order.
 
         One text gives its Translation, or raises its error. Many give a Translation or a
         ServiceError for each, in the same order; only what fails the whole call is raised.
         Languages are BCP-47; without `source_language` the server infers it where it can.
+        `decoding` says how to search, `details` what to add to the answers.
         """
         batch = [texts] if isinstance(texts, str) else list(texts)
-        request = requests.translate(batch, target_language, source_language, model, decoding)
+        request = requests.translate(
+            batch, target_language, source_language, model, decoding, details
+        )
         response = self._call(self._translation.TranslateText, request, timeout)
         items = responses.translations(response, len(batch))
         return responses.only(items) if isinstance(texts, str) else items

@@ -11,7 +11,10 @@ ServerError
 │   └── UnsupportedOptionError   an option is known to the API but not to this server
 ├── ModelNotFoundError           no served model has that name
 ├── UnimplementedMethodError     the method is declared but this server does not fill it yet
-├── QueueFullError               too much work waits already; try again a little later
+├── LaterError                   not now; the error says when to try again
+│   ├── QueueFullError           too much work waits already
+│   ├── MemoryCeilingError       the request alone needs more memory than its model may take
+│   └── ModelDownError           the model's thread died; this server answers nothing with it
 ├── ShuttingDownError            the server takes no new work
 ├── DeadlineExceededError        the caller's time ran out before the answer was there
 ├── InternalError                a fault of ours; the log has more
@@ -119,16 +122,32 @@ class UnimplementedMethodError(ServerError):
     reason = "METHOD_UNIMPLEMENTED"
 
 
-class QueueFullError(ServerError):
-    """Too much work waits already; `retry_after_s` seconds say when to try again."""
-
-    reason = "QUEUE_FULL"
+class LaterError(ServerError):
+    """Not now, perhaps elsewhere; `retry_after_s` seconds say when to try again."""
 
     def __init__(
         self, message: str, retry_after_s: float = 1.0, metadata: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(message, metadata)
         self.retry_after_s = retry_after_s
+
+
+class QueueFullError(LaterError):
+    """Too much work waits already."""
+
+    reason = "QUEUE_FULL"
+
+
+class MemoryCeilingError(LaterError):
+    """The request alone needs more memory than its model may take."""
+
+    reason = "MEMORY_CEILING"
+
+
+class ModelDownError(LaterError):
+    """The model's thread died; the log has more."""
+
+    reason = "MODEL_DOWN"
 
 
 class ShuttingDownError(ServerError):

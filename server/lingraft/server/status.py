@@ -12,6 +12,9 @@ from google.rpc import error_details_pb2, status_pb2
 from lingraft.server.errors import (
     BundleError,
     DeadlineExceededError,
+    LaterError,
+    MemoryCeilingError,
+    ModelDownError,
     ModelNotFoundError,
     QueueFullError,
     RequestError,
@@ -30,6 +33,8 @@ _CODES: dict[type[ServerError], grpc.StatusCode] = {
     ModelNotFoundError: grpc.StatusCode.NOT_FOUND,
     UnimplementedMethodError: grpc.StatusCode.UNIMPLEMENTED,
     QueueFullError: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    MemoryCeilingError: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    ModelDownError: grpc.StatusCode.UNAVAILABLE,
     ShuttingDownError: grpc.StatusCode.UNAVAILABLE,
     DeadlineExceededError: grpc.StatusCode.DEADLINE_EXCEEDED,
     BundleError: grpc.StatusCode.FAILED_PRECONDITION,
@@ -57,7 +62,7 @@ def to_status(error: ServerError) -> status_pb2.Status:
     details: list[Message] = [_error_info(error)]
     if isinstance(error, RequestError) and error.violations:
         details.append(_bad_request(error.violations))
-    if isinstance(error, QueueFullError):
+    if isinstance(error, LaterError):
         details.append(_retry_info(error.retry_after_s))
     return status_pb2.Status(
         code=code[0],

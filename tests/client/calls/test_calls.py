@@ -11,16 +11,21 @@ from typing import Any
 import pytest
 
 from lingraft.client import (
+    AlignmentLink,
     ArgumentError,
     AsyncClient,
     Client,
     ClientConfig,
     Decoding,
+    Details,
     EmptyTextError,
     NotFoundError,
+    Sentence,
     ServerFaultError,
     ServiceError,
+    Span,
     Translation,
+    WordScore,
 )
 
 
@@ -84,6 +89,34 @@ def test_arguments_reach_the_server(client: Client, fake: Any) -> None:
     assert (full.source_language, full.target_language, full.model) == ("en", "yo", "models/tiny")
     assert [field.name for field, _ in full.decoding.ListFields()] == ["beam_size", "top_k"]
     assert [field.name for field, _ in bare.ListFields()] == ["contents", "target_language"]
+
+
+def test_details_reach_the_server_and_come_back(ask: Any, fake: Any) -> None:
+    """Alternatives, words and links arrive as they were sent."""
+    details = Details(word_scores=True, alignment=True)
+    decoding = Decoding(beam_size=3, alternative_count=2, min_output_tokens=4)
+    answer = ask(lambda c: c.translate("one", "many-ways", decoding=decoding, details=details))
+    assert [each.text for each in answer.alternatives] == ["two", "three"]
+    span = Span(0, 3)
+    assert answer.sentences == (
+        Sentence(
+            source_span=span,
+            target_span=span,
+            mean_logprob=-0.25,
+            words=(WordScore(span, -0.5),),
+            alignment=(AlignmentLink(span, span, 0.75),),
+        ),
+    )
+    request = fake.requests[0]
+    wanted = [field.name for field, _ in request.response_options.ListFields()]
+    assert wanted == ["word_scores", "alignment"]
+    assert request.decoding.min_output_tokens == 4
+
+
+def test_a_prefix_that_is_no_unicode_is_not_sent(client: Client) -> None:
+    """It is named before anything goes out."""
+    with pytest.raises(ArgumentError, match="target_prefix: not Unicode"):
+        client.translate("one", "yo", decoding=Decoding(target_prefix="\udcff"))
 
 
 def test_warnings_are_named(client: Client) -> None:

@@ -109,6 +109,50 @@ def test_every_faulty_field_is_printed(lingraft: Command) -> None:
     )
 
 
+def test_every_flag_of_decoding_reaches_the_server(lingraft: Command, fake: Any) -> None:
+    """And what was left out is not sent."""
+    flags = {
+        "--beam": 4,
+        "--alternatives": 2,
+        "--length-penalty": 0.5,
+        "--repetition-penalty": 1.5,
+        "--no-repeat-ngram": 3,
+        "--max-tokens": 40,
+        "--min-tokens": 5,
+        "--max-length-ratio": 2.5,
+        "--prefix": "Ẹ kú",
+        "--temperature": 0.25,
+        "--top-k": 9,
+        "--seed": -7,
+    }
+    given = [f"{name}={value}" for name, value in flags.items()]
+    assert lingraft("translate", "--to", "yo", *given, "one").code == 0
+    lingraft("translate", "--to", "yo", "one")
+    told, silent = fake.requests
+    sent = [value for _, value in told.decoding.ListFields()]
+    assert sorted(map(str, sent)) == sorted(map(str, flags.values()))
+    assert not silent.HasField("decoding")
+    assert not silent.response_options.ListFields()
+
+
+def test_alternatives_follow_on_the_same_line(lingraft: Command) -> None:
+    """So that line N still belongs to line N."""
+    done = lingraft("translate", "--to", "many-ways", "--alternatives", "2", "one")
+    assert done.out == "many-ways: one\ttwo\tthree\n"
+
+
+def test_details_are_part_of_the_document(lingraft: Command, fake: Any) -> None:
+    """Words and links have no place on a line."""
+    flags = ("--word-scores", "--alignment")
+    done = lingraft("translate", "--to", "many-ways", "--json", *flags, "one")
+    (sentence,) = json.loads(done.out)["results"][0]["sentences"]
+    assert sentence["words"] == [{"target_span": {"begin": 0, "end": 3}, "mean_logprob": -0.5}]
+    assert sentence["alignment"][0]["weight"] == 0.75
+    assert fake.requests[0].response_options.word_scores
+    done = lingraft("translate", "--to", "yo", *flags, "one")
+    assert (done.code, done.err) == (2, "lingraft: --word-scores --alignment: only with --json\n")
+
+
 def test_labels_are_printed_with_their_evidence(lingraft: Command) -> None:
     """A label's score never stands without its calibration, or the lack of it."""
     done = lingraft("classify", "--language", "en", "Win money now")

@@ -52,7 +52,7 @@ def test_a_deadline_that_passes_ends_the_call_and_frees_its_rows(
         server.translation.TranslateText(_ask("We wait for the boat"), timeout=0.2)
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     engine.gate.set()
-    _until(lambda: not engine.slots)
+    _until(lambda: not engine.rows)
     assert engine.steps <= 2
     assert server.translation.TranslateText(_ask("Rain")).results[0].translation.text == "Rain"
 
@@ -82,7 +82,7 @@ def test_a_cancelled_call_frees_its_rows(
     call.cancel()
     _until(lambda: server.metrics.value(CALLS, label="CANCELLED") == 1)
     engine.gate.set()
-    _until(lambda: not engine.slots)
+    _until(lambda: not engine.rows)
     assert engine.steps <= 2
     assert server.translation.TranslateText(_ask("Rain")).results[0].translation.text == "Rain"
 
@@ -98,7 +98,7 @@ def test_a_cancelled_stream_frees_its_rows(
     call.cancel()
     _until(lambda: server.metrics.value(CALLS, label="CANCELLED") == 1)
     engine.gate.set()
-    _until(lambda: not engine.slots)
+    _until(lambda: not engine.rows)
     assert engine.steps <= 2
 
 
@@ -106,7 +106,8 @@ class _BrokenCodec:
     """A tokenizer with a fault that nobody foresaw."""
 
     def __init__(self, codec: Any) -> None:
-        self.pieces, self.translation_ids = codec.pieces, codec.translation_ids
+        self.pieces, self.translation = codec.pieces, codec.translation
+        self.framing = codec.framing
 
     def decode(self, ids: Any) -> str:
         """Fails."""
@@ -225,17 +226,52 @@ def test_health_knows_the_server_its_services_and_its_models(
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 
-def test_health_tells_when_a_model_has_died(
-    served: Callable[..., Any], echo_model: Callable[..., Any], unpack: Callable[[Any], Any]
+class _FatalError(BaseException):
+    """What no guard around an engine catches."""
+
+
+def test_a_model_that_dies_tells_its_callers_and_everybody(
+    served: Callable[..., Any],
+    echo_model: Callable[..., Any],
+    call_error: Callable[[Any], Any],
+    refusal: Refuse,
 ) -> None:
-    """Callers get an error at once, and everybody can see which model it is."""
-    model, engine = echo_model()
-    engine.leave = lambda slot: 1 // 0  # a fault that no engine should have
+    """Who runs, who waits and who comes gets UNAVAILABLE with RetryInfo; health: NOT_SERVING."""
+    model, engine = echo_model(gated=True, max_rows=1, retry_after_s=0.25)
+
+    def fail(parents: Any) -> None:
+        raise _FatalError
+
+    engine.select = fail
     server = served(model)
-    server.translation.TranslateText(_ask("Rain"))
+    running = server.translation.TranslateText.future(_ask("We wait for the boat"))
+    assert engine.inside.wait(PATIENCE_S)
+    waiting = server.translation.TranslateText.future(_ask("Tea"))
+    _until(lambda: model.scheduler.waiting == 1)
+    running.cancel()  # so that its row is selected away at the next step
+    engine.gate.set()
+    with pytest.raises(grpc.RpcError) as caught:
+        waiting.result(PATIENCE_S)
+    for error in (
+        call_error(caught.value),
+        refusal(server.translation.TranslateText, _ask("Rain")),
+    ):
+        assert (error.code, error.reason, error.retry_s) == (14, "MODEL_DOWN", 0.25)
     not_serving = health_pb2.HealthCheckResponse.NOT_SERVING
     _until(lambda: _health(server, "models/golden-translation") == not_serving)
     assert _health(server) == not_serving
+
+
+def test_what_alone_passes_the_memory_ceiling_is_refused(
+    served: Callable[..., Any], echo_model: Callable[..., Any], refusal: Refuse
+) -> None:
+    """RESOURCE_EXHAUSTED with RetryInfo, at once, whatever else there is in the call."""
+    server = served(echo_model(max_rows=2, retry_after_s=0.25)[0])
+    request = _ask("Rain")
+    request.decoding.beam_size = 4
+    error = refusal(server.translation.TranslateText, request)
+    assert (error.code, error.reason, error.retry_s) == (8, "MEMORY_CEILING", 0.25)
+    assert server.translation.TranslateText(_ask("Rain")).results[0].translation.text == "Rain"
 
 
 @pytest.mark.parametrize("version", ["v1", "v1alpha"])
@@ -345,6 +381,6 @@ def test_many_callers_share_the_batch_and_get_their_own_texts(
     for number, call in calls.items():
         texts = [result.translation.text for result in call.result(PATIENCE_S).results]
         assert texts == [f"Tea {number}", f"Salt {number}"]
-    _until(lambda: not engine.slots)
+    _until(lambda: not engine.rows)
     assert engine.widest > 1
     assert server.metrics.value(CALLS, label="OK") == 40

@@ -45,6 +45,7 @@ def test_models_are_listed_by_name_in_their_newest_version(catalogue: Any) -> No
     assert list(classifier.labels) == ["ham", "spam"]
     assert translator.state == models_pb2.Model.STATE_READY
     assert translator.precision == bundle_pb2.PRECISION_FP32
+    assert translator.provider == "cpu"
     assert translator.limits.max_target_tokens == 24
     assert translator.HasField("load_time")
     assert len(translator.pairs) == 4

@@ -55,25 +55,61 @@ def test_every_option_that_is_not_built_is_named(echo: Any, refusal: Refuse) -> 
     request = _ask(
         "Rain",
         mime_type=common_pb2.MIME_TYPE_TEXT_HTML,
-        decoding={"beam_size": 4, "temperature": 0, "target_prefix": "Ni"},
+        decoding={"beam_size": 17},
         terms=[{"source": "Lingraft"}],
         glossary="glossaries/1",
         protection={"urls": True, "braces": True},
-        response_options={"quality": True, "alignment": True, "sentences": True},
+        response_options={"quality": True, "term_report": True, "sentences": True},
     )
     error = refusal(echo.translation.TranslateText, request)
     assert (error.code, error.reason) == (INVALID, "OPTION_UNSUPPORTED")
     assert set(error.fields) == {
         "mime_type",
         "decoding.beam_size",
-        "decoding.target_prefix",
         "terms",
         "glossary",
         "protection.urls",
         "protection.braces",
         "response_options.quality",
-        "response_options.alignment",
+        "response_options.term_report",
     }
+
+
+def test_a_limit_of_this_server_is_named(echo: Any, refusal: Refuse) -> None:
+    """What the API allows and this server cannot do says how far it can go."""
+    asked = {"beam_size": 17}, {"temperature": 1, "top_k": 257}
+    errors = [refusal(echo.translation.TranslateText, _ask("Rain", decoding=d)) for d in asked]
+    assert {error.reason for error in errors} == {"OPTION_UNSUPPORTED"}
+    assert "the limit is 16" in errors[0].fields["decoding.beam_size"]
+    assert "the limit is 256" in errors[1].fields["decoding.top_k"]
+
+
+@pytest.mark.parametrize(
+    ("decoding", "field"),
+    [
+        ({"min_output_tokens": 5, "max_output_tokens": 4}, "min_output_tokens"),
+        ({"min_output_tokens": -1}, "min_output_tokens"),
+        ({"beam_size": 4, "temperature": 0.5}, "temperature"),
+        ({"top_k": 5}, "top_k"),
+        ({"beam_size": 4, "alternative_count": 4}, "alternative_count"),
+        ({"repetition_penalty": 0.5}, "repetition_penalty"),
+        ({"target_prefix": "We wait", "max_output_tokens": 2}, "target_prefix"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(
+    echo: Any, refusal: Refuse, decoding: dict[str, Any], field: str
+) -> None:
+    """The field at fault is named."""
+    error = refusal(echo.translation.TranslateText, _ask("Rain", decoding=decoding))
+    assert (error.code, error.reason) == (INVALID, "ARGUMENT_INVALID")
+    assert list(error.fields) == [f"decoding.{field}"]
+
+
+def test_a_prefix_goes_with_one_text(echo: Any, refusal: Refuse) -> None:
+    """It would be nobody's otherwise."""
+    request = _ask("Rain", "Tea", decoding={"target_prefix": "We"})
+    error = refusal(echo.translation.TranslateText, request)
+    assert list(error.fields) == ["decoding.target_prefix"]
 
 
 def test_options_that_say_what_greedy_search_does_are_taken(echo: Any) -> None:

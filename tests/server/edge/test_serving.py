@@ -95,7 +95,7 @@ def test_the_server_goes_on_serving_after_every_kind_of_fault(
     faults = [
         (_request(case | {"target_language": "xx"}), "LANGUAGE_UNSUPPORTED"),
         (_request(case, model="models/unknown"), "MODEL_NOT_FOUND"),
-        (_request(case, decoding={"beam_size": 4}), "OPTION_UNSUPPORTED"),
+        (_request(case, decoding={"beam_size": 40}), "OPTION_UNSUPPORTED"),
     ]
     for request, reason in faults:
         assert refusal(ask, request).reason == reason

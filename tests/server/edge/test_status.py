@@ -24,6 +24,8 @@ CODES = {
     "METHOD_UNIMPLEMENTED": grpc.StatusCode.UNIMPLEMENTED,
     "MODEL_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "QUEUE_FULL": grpc.StatusCode.RESOURCE_EXHAUSTED,
+    "MEMORY_CEILING": grpc.StatusCode.RESOURCE_EXHAUSTED,
+    "MODEL_DOWN": grpc.StatusCode.UNAVAILABLE,
     "DEADLINE_EXCEEDED": grpc.StatusCode.DEADLINE_EXCEEDED,
     "SHUTTING_DOWN": grpc.StatusCode.UNAVAILABLE,
     "BUNDLE_INVALID": grpc.StatusCode.FAILED_PRECONDITION,
@@ -64,6 +66,14 @@ def test_a_status_carries_reason_metadata_and_fields(unpack: Callable[[Any], Any
 def test_a_full_queue_says_when_to_come_back(unpack: Callable[[Any], Any]) -> None:
     """RetryInfo in seconds."""
     assert unpack(to_status(errors.QueueFullError("full", 1.5))).retry_s == 1.5
+
+
+@pytest.mark.parametrize("kind", [errors.MemoryCeilingError, errors.ModelDownError])
+def test_whoever_may_come_back_is_told_when(
+    unpack: Callable[[Any], Any], kind: type[errors.LaterError]
+) -> None:
+    """RetryInfo for a text over the memory ceiling, and for a model that is down."""
+    assert unpack(to_status(kind("no", 2.5))).retry_s == 2.5
 
 
 def test_no_error_outgrows_the_metadata_that_grpc_carries() -> None:

@@ -92,6 +92,7 @@ def test_a_translation_bundle_is_complete_and_measured(
     expected = {"README.md", "report.json", "source.spm", "bundle.json"}
     for precision in ("fp32", "int8"):
         expected |= {f"encoder.{precision}.onnx", f"decoder_step.{precision}.onnx"}
+    expected |= {"encoder.int8.native.onnx", "decoder_step.int8.native.onnx"}
     assert {path.name for path in (tmp_path / "tiny").iterdir()} == expected
     plain, int8 = manifest.graphs
     assert (plain.precision, int8.precision) == (pb.PRECISION_FP32, pb.PRECISION_INT8)
@@ -110,6 +111,21 @@ def test_the_first_precision_is_the_default(translation: TranslationExport, tmp_
     manifest = export_translation(asked, tmp_path / "tiny")
     assert [graphs.precision for graphs in manifest.graphs] == [pb.PRECISION_INT8]
     assert not (tmp_path / "tiny" / "encoder.fp32.onnx").exists()
+
+
+def test_every_precision_is_made_and_measured(
+    translation: TranslationExport, tmp_path: Path
+) -> None:
+    """Each set of graphs says what it costs on dev text; half precision costs next to nothing."""
+    wanted = (pb.PRECISION_INT4, pb.PRECISION_FP16, pb.PRECISION_INT8)
+    asked = dataclasses.replace(translation, precisions=wanted)
+    manifest = export_translation(asked, tmp_path / "tiny")
+    int4, fp16, int8 = manifest.graphs
+    assert (int4.precision, fp16.precision, int8.precision) == wanted
+    assert fp16.identical_share > 0.9
+    for graphs in manifest.graphs:
+        assert (graphs.quality_loss.test_set, graphs.quality_loss.size) == ("dev", 12)
+        assert (tmp_path / "tiny" / graphs.decoder_step).is_file()
 
 
 def test_a_refused_graft_needs_a_reason(translation: TranslationExport, tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from lingraft.training.errors import RecipeError, TrainingError
 
@@ -51,7 +53,53 @@ def _parser() -> argparse.ArgumentParser:
         "--no-examples", action="store_true", help="leave sentences of the test set out of reports"
     )
     graft.set_defaults(command=_graft)
+    _add_export(commands)
     return parser
+
+
+def _add_export(commands: Any) -> None:
+    export = commands.add_parser(
+        "export", help="make a bundle of a translator or classifier in Transformers' format"
+    )
+    export.add_argument(
+        "checkpoint", metavar="CHECKPOINT", help="its folder, or a hub id OWNER/NAME"
+    )
+    export.add_argument("-o", "--output", type=Path, required=True, help="folder of the bundle")
+    export.add_argument("--name", default="", help="name of the bundle (default: the checkpoint's)")
+    export.add_argument("--version", default="1", help="version of the bundle (default: 1)")
+    export.add_argument(
+        "--pairs",
+        type=_listed,
+        default=(),
+        metavar="en-yo,yo-en",
+        help="directions, BCP-47; a colon parts codes with hyphens, en:zh-Hant "
+        "(default: all that the tokenizer names)",
+    )
+    export.add_argument(
+        "--prefix", default="", help="text before every source of the pair (default: T5's own)"
+    )
+    export.add_argument(
+        "--precisions",
+        type=_listed,
+        default=("fp32", "int8"),
+        help="graphs of the bundle, the server's default first (default: fp32,int8)",
+    )
+    export.add_argument(
+        "--dev",
+        type=Path,
+        metavar="FILE",
+        help="lines to compare and measure on, of the first pair's source or of a classifier's "
+        "texts, reference or label after a tab or none (default: random pieces)",
+    )
+    export.add_argument("--licence", default="not stated", help="licence of the weights")
+    export.add_argument(
+        "--source-name", default="not stated", help="name of what it was trained on"
+    )
+    export.set_defaults(command=_export)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _pretrain(arguments: argparse.Namespace) -> None:
@@ -81,6 +129,18 @@ def _graft(arguments: argparse.Namespace) -> None:
     outcome = run_graft(recipe, arguments.output or Path("runs") / recipe.name, options)
     print(as_markdown(outcome.report))
     print(f"bundle: {outcome.folder}")
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from lingraft.training.stock.export import StockExport, export_stock, measured  # slow: torch
+
+    told = vars(arguments) | {"location": arguments.checkpoint}
+    wanted = {field.name: told[field.name] for field in fields(StockExport)}
+    bundle = export_stock(StockExport(**wanted))
+    size = f"{len(bundle.pairs)} pairs" if bundle.pairs else f"{len(bundle.labels)} labels"
+    print(f"bundle: {arguments.output} ({bundle.family}, {size})")
+    for line in measured(bundle):
+        print(line)
 
 
 if __name__ == "__main__":

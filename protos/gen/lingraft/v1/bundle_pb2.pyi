@@ -26,6 +26,15 @@ class TokenizerKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     TOKENIZER_KIND_UNSPECIFIED: _ClassVar[TokenizerKind]
     TOKENIZER_KIND_SENTENCEPIECE: _ClassVar[TokenizerKind]
+    TOKENIZER_KIND_SENTENCEPIECE_VOCABULARY: _ClassVar[TokenizerKind]
+    TOKENIZER_KIND_TOKENIZER_JSON: _ClassVar[TokenizerKind]
+
+class TagPlacement(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TAG_PLACEMENT_UNSPECIFIED: _ClassVar[TagPlacement]
+    TAG_PLACEMENT_TARGET_IN_SOURCE: _ClassVar[TagPlacement]
+    TAG_PLACEMENT_SOURCE_AND_TARGET: _ClassVar[TagPlacement]
+    TAG_PLACEMENT_NONE: _ClassVar[TagPlacement]
 TASK_UNSPECIFIED: Task
 TASK_TRANSLATION: Task
 TASK_CLASSIFICATION: Task
@@ -36,9 +45,15 @@ PRECISION_FP16: Precision
 PRECISION_INT4: Precision
 TOKENIZER_KIND_UNSPECIFIED: TokenizerKind
 TOKENIZER_KIND_SENTENCEPIECE: TokenizerKind
+TOKENIZER_KIND_SENTENCEPIECE_VOCABULARY: TokenizerKind
+TOKENIZER_KIND_TOKENIZER_JSON: TokenizerKind
+TAG_PLACEMENT_UNSPECIFIED: TagPlacement
+TAG_PLACEMENT_TARGET_IN_SOURCE: TagPlacement
+TAG_PLACEMENT_SOURCE_AND_TARGET: TagPlacement
+TAG_PLACEMENT_NONE: TagPlacement
 
 class Bundle(_message.Message):
-    __slots__ = ("format_version", "name", "version", "task", "family", "display_name", "pairs", "labels", "files", "graphs", "tokenizer", "special_ids", "language_tags", "normalization", "limits", "dimensions", "decoding", "calibration", "parent", "parent_sha256", "data_sources", "licence", "languages", "transfer", "metrics")
+    __slots__ = ("format_version", "name", "version", "task", "family", "display_name", "pairs", "labels", "files", "graphs", "tokenizer", "special_ids", "language_tags", "normalization", "limits", "dimensions", "decoding", "calibration", "parent", "parent_sha256", "data_sources", "licence", "languages", "transfer", "metrics", "tag_placement")
     FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -64,6 +79,7 @@ class Bundle(_message.Message):
     LANGUAGES_FIELD_NUMBER: _ClassVar[int]
     TRANSFER_FIELD_NUMBER: _ClassVar[int]
     METRICS_FIELD_NUMBER: _ClassVar[int]
+    TAG_PLACEMENT_FIELD_NUMBER: _ClassVar[int]
     format_version: int
     name: str
     version: str
@@ -89,21 +105,24 @@ class Bundle(_message.Message):
     languages: _containers.RepeatedScalarFieldContainer[str]
     transfer: _common_pb2.TransferReport
     metrics: _containers.RepeatedCompositeFieldContainer[_common_pb2.Metric]
-    def __init__(self, format_version: _Optional[int] = ..., name: _Optional[str] = ..., version: _Optional[str] = ..., task: _Optional[_Union[Task, str]] = ..., family: _Optional[str] = ..., display_name: _Optional[str] = ..., pairs: _Optional[_Iterable[_Union[BundlePair, _Mapping]]] = ..., labels: _Optional[_Iterable[str]] = ..., files: _Optional[_Iterable[_Union[BundleFile, _Mapping]]] = ..., graphs: _Optional[_Iterable[_Union[GraphSet, _Mapping]]] = ..., tokenizer: _Optional[_Union[Tokenizer, _Mapping]] = ..., special_ids: _Optional[_Union[SpecialIds, _Mapping]] = ..., language_tags: _Optional[_Iterable[_Union[LanguageTag, _Mapping]]] = ..., normalization: _Optional[_Union[Normalization, _Mapping]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., dimensions: _Optional[_Union[Dimensions, _Mapping]] = ..., decoding: _Optional[_Union[DecodingDefaults, _Mapping]] = ..., calibration: _Optional[_Iterable[_Union[_common_pb2.CalibrationInfo, _Mapping]]] = ..., parent: _Optional[str] = ..., parent_sha256: _Optional[str] = ..., data_sources: _Optional[_Iterable[_Union[DataSource, _Mapping]]] = ..., licence: _Optional[str] = ..., languages: _Optional[_Iterable[str]] = ..., transfer: _Optional[_Union[_common_pb2.TransferReport, _Mapping]] = ..., metrics: _Optional[_Iterable[_Union[_common_pb2.Metric, _Mapping]]] = ...) -> None: ...
+    tag_placement: TagPlacement
+    def __init__(self, format_version: _Optional[int] = ..., name: _Optional[str] = ..., version: _Optional[str] = ..., task: _Optional[_Union[Task, str]] = ..., family: _Optional[str] = ..., display_name: _Optional[str] = ..., pairs: _Optional[_Iterable[_Union[BundlePair, _Mapping]]] = ..., labels: _Optional[_Iterable[str]] = ..., files: _Optional[_Iterable[_Union[BundleFile, _Mapping]]] = ..., graphs: _Optional[_Iterable[_Union[GraphSet, _Mapping]]] = ..., tokenizer: _Optional[_Union[Tokenizer, _Mapping]] = ..., special_ids: _Optional[_Union[SpecialIds, _Mapping]] = ..., language_tags: _Optional[_Iterable[_Union[LanguageTag, _Mapping]]] = ..., normalization: _Optional[_Union[Normalization, _Mapping]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., dimensions: _Optional[_Union[Dimensions, _Mapping]] = ..., decoding: _Optional[_Union[DecodingDefaults, _Mapping]] = ..., calibration: _Optional[_Iterable[_Union[_common_pb2.CalibrationInfo, _Mapping]]] = ..., parent: _Optional[str] = ..., parent_sha256: _Optional[str] = ..., data_sources: _Optional[_Iterable[_Union[DataSource, _Mapping]]] = ..., licence: _Optional[str] = ..., languages: _Optional[_Iterable[str]] = ..., transfer: _Optional[_Union[_common_pb2.TransferReport, _Mapping]] = ..., metrics: _Optional[_Iterable[_Union[_common_pb2.Metric, _Mapping]]] = ..., tag_placement: _Optional[_Union[TagPlacement, str]] = ...) -> None: ...
 
 class BundlePair(_message.Message):
-    __slots__ = ("source_language", "target_language", "status", "metrics", "transfer")
+    __slots__ = ("source_language", "target_language", "status", "metrics", "transfer", "source_prefix")
     SOURCE_LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     TARGET_LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     METRICS_FIELD_NUMBER: _ClassVar[int]
     TRANSFER_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_PREFIX_FIELD_NUMBER: _ClassVar[int]
     source_language: str
     target_language: str
     status: _common_pb2.PairStatus
     metrics: _containers.RepeatedCompositeFieldContainer[_common_pb2.Metric]
     transfer: _common_pb2.TransferReport
-    def __init__(self, source_language: _Optional[str] = ..., target_language: _Optional[str] = ..., status: _Optional[_Union[_common_pb2.PairStatus, str]] = ..., metrics: _Optional[_Iterable[_Union[_common_pb2.Metric, _Mapping]]] = ..., transfer: _Optional[_Union[_common_pb2.TransferReport, _Mapping]] = ...) -> None: ...
+    source_prefix: str
+    def __init__(self, source_language: _Optional[str] = ..., target_language: _Optional[str] = ..., status: _Optional[_Union[_common_pb2.PairStatus, str]] = ..., metrics: _Optional[_Iterable[_Union[_common_pb2.Metric, _Mapping]]] = ..., transfer: _Optional[_Union[_common_pb2.TransferReport, _Mapping]] = ..., source_prefix: _Optional[str] = ...) -> None: ...
 
 class BundleFile(_message.Message):
     __slots__ = ("path", "size_bytes", "sha256")
@@ -132,26 +151,32 @@ class GraphSet(_message.Message):
     def __init__(self, precision: _Optional[_Union[Precision, str]] = ..., encoder: _Optional[str] = ..., decoder_step: _Optional[str] = ..., classifier: _Optional[str] = ..., quality_loss: _Optional[_Union[_common_pb2.Metric, _Mapping]] = ..., identical_share: _Optional[float] = ...) -> None: ...
 
 class Tokenizer(_message.Message):
-    __slots__ = ("kind", "source_model", "target_model")
+    __slots__ = ("kind", "source_model", "target_model", "source_vocabulary", "target_vocabulary")
     KIND_FIELD_NUMBER: _ClassVar[int]
     SOURCE_MODEL_FIELD_NUMBER: _ClassVar[int]
     TARGET_MODEL_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_VOCABULARY_FIELD_NUMBER: _ClassVar[int]
+    TARGET_VOCABULARY_FIELD_NUMBER: _ClassVar[int]
     kind: TokenizerKind
     source_model: str
     target_model: str
-    def __init__(self, kind: _Optional[_Union[TokenizerKind, str]] = ..., source_model: _Optional[str] = ..., target_model: _Optional[str] = ...) -> None: ...
+    source_vocabulary: str
+    target_vocabulary: str
+    def __init__(self, kind: _Optional[_Union[TokenizerKind, str]] = ..., source_model: _Optional[str] = ..., target_model: _Optional[str] = ..., source_vocabulary: _Optional[str] = ..., target_vocabulary: _Optional[str] = ...) -> None: ...
 
 class SpecialIds(_message.Message):
-    __slots__ = ("eos", "unk", "pad", "decoder_start")
+    __slots__ = ("eos", "unk", "pad", "decoder_start", "text_start")
     EOS_FIELD_NUMBER: _ClassVar[int]
     UNK_FIELD_NUMBER: _ClassVar[int]
     PAD_FIELD_NUMBER: _ClassVar[int]
     DECODER_START_FIELD_NUMBER: _ClassVar[int]
+    TEXT_START_FIELD_NUMBER: _ClassVar[int]
     eos: int
     unk: int
     pad: int
     decoder_start: int
-    def __init__(self, eos: _Optional[int] = ..., unk: _Optional[int] = ..., pad: _Optional[int] = ..., decoder_start: _Optional[int] = ...) -> None: ...
+    text_start: int
+    def __init__(self, eos: _Optional[int] = ..., unk: _Optional[int] = ..., pad: _Optional[int] = ..., decoder_start: _Optional[int] = ..., text_start: _Optional[int] = ...) -> None: ...
 
 class LanguageTag(_message.Message):
     __slots__ = ("language", "piece", "id")

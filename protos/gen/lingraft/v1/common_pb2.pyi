@@ -14,6 +14,7 @@ class PairStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PAIR_STATUS_TRANSFER: _ClassVar[PairStatus]
     PAIR_STATUS_ZERO_SHOT: _ClassVar[PairStatus]
     PAIR_STATUS_PIVOT: _ClassVar[PairStatus]
+    PAIR_STATUS_NOT_STATED: _ClassVar[PairStatus]
 
 class Verdict(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -45,6 +46,7 @@ PAIR_STATUS_TRAINED: PairStatus
 PAIR_STATUS_TRANSFER: PairStatus
 PAIR_STATUS_ZERO_SHOT: PairStatus
 PAIR_STATUS_PIVOT: PairStatus
+PAIR_STATUS_NOT_STATED: PairStatus
 VERDICT_UNSPECIFIED: Verdict
 VERDICT_PASS: Verdict
 VERDICT_HOLD: Verdict

@@ -28,7 +28,7 @@ from lingraft.v1 import bundle_pb2 as lingraft_dot_v1_dot_bundle__pb2
 from lingraft.v1 import common_pb2 as lingraft_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18lingraft/v1/models.proto\x12\x0blingraft.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18lingraft/v1/bundle.proto\x1a\x18lingraft/v1/common.proto\"\xf8\x03\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x1f\n\x04task\x18\x03 \x01(\x0e\x32\x11.lingraft.v1.Task\x12\x0e\n\x06\x66\x61mily\x18\x04 \x01(\t\x12\'\n\x05state\x18\x05 \x01(\x0e\x32\x18.lingraft.v1.Model.State\x12\x15\n\rstate_message\x18\x06 \x01(\t\x12)\n\tprecision\x18\x07 \x01(\x0e\x32\x16.lingraft.v1.Precision\x12-\n\x05pairs\x18\x08 \x03(\x0b\x32\x1e.lingraft.v1.ModelLanguagePair\x12\x0e\n\x06labels\x18\t \x03(\t\x12\x11\n\tlanguages\x18\n \x03(\t\x12#\n\x06limits\x18\x0b \x01(\x0b\x32\x13.lingraft.v1.Limits\x12\x0e\n\x06parent\x18\x0c \x01(\t\x12\x0f\n\x07licence\x18\r \x01(\t\x12-\n\tload_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"h\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATE_UNLOADED\x10\x01\x12\x11\n\rSTATE_LOADING\x10\x02\x12\x0f\n\x0bSTATE_READY\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\"n\n\x11ModelLanguagePair\x12\x17\n\x0fsource_language\x18\x01 \x01(\t\x12\x17\n\x0ftarget_language\x18\x02 \x01(\t\x12\'\n\x06status\x18\x03 \x01(\x0e\x32\x17.lingraft.v1.PairStatus\":\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"Q\n\x12ListModelsResponse\x12\"\n\x06models\x18\x01 \x03(\x0b\x32\x12.lingraft.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1f\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"Q\n\x18ListModelVersionsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"X\n\x19ListModelVersionsResponse\x12\"\n\x06models\x18\x01 \x03(\x0b\x32\x12.lingraft.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"K\n\x10LoadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12)\n\tprecision\x18\x02 \x01(\x0e\x32\x16.lingraft.v1.Precision\"6\n\x11LoadModelResponse\x12!\n\x05model\x18\x01 \x01(\x0b\x32\x12.lingraft.v1.Model\"\"\n\x12UnloadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"8\n\x13UnloadModelResponse\x12!\n\x05model\x18\x01 \x01(\x0b\x32\x12.lingraft.v1.Model\"#\n\x13GetModelCardRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"P\n\tModelCard\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08markdown\x18\x02 \x01(\t\x12#\n\x06\x62undle\x18\x03 \x01(\x0b\x32\x13.lingraft.v1.Bundle\")\n\x19GetModelStatisticsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\xd2\x02\n\x0fModelStatistics\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rrequest_count\x18\x03 \x01(\x03\x12\x12\n\nitem_count\x18\x04 \x01(\x03\x12\x19\n\x11\x66\x61iled_item_count\x18\x05 \x01(\x03\x12\x14\n\x0cinput_tokens\x18\x06 \x01(\x03\x12\x15\n\routput_tokens\x18\x07 \x01(\x03\x12\x15\n\rwaiting_items\x18\x08 \x01(\x05\x12\x15\n\rrunning_items\x18\t \x01(\x05\x12-\n\nqueue_time\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x0einference_time\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration2\xc3\x04\n\x0cModelService\x12M\n\nListModels\x12\x1e.lingraft.v1.ListModelsRequest\x1a\x1f.lingraft.v1.ListModelsResponse\x12<\n\x08GetModel\x12\x1c.lingraft.v1.GetModelRequest\x1a\x12.lingraft.v1.Model\x12\x62\n\x11ListModelVersions\x12%.lingraft.v1.ListModelVersionsRequest\x1a&.lingraft.v1.ListModelVersionsResponse\x12J\n\tLoadModel\x12\x1d.lingraft.v1.LoadModelRequest\x1a\x1e.lingraft.v1.LoadModelResponse\x12P\n\x0bUnloadModel\x12\x1f.lingraft.v1.UnloadModelRequest\x1a .lingraft.v1.UnloadModelResponse\x12H\n\x0cGetModelCard\x12 .lingraft.v1.GetModelCardRequest\x1a\x16.lingraft.v1.ModelCard\x12Z\n\x12GetModelStatistics\x12&.lingraft.v1.GetModelStatisticsRequest\x1a\x1c.lingraft.v1.ModelStatisticsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18lingraft/v1/models.proto\x12\x0blingraft.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18lingraft/v1/bundle.proto\x1a\x18lingraft/v1/common.proto\"\x8a\x04\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x1f\n\x04task\x18\x03 \x01(\x0e\x32\x11.lingraft.v1.Task\x12\x0e\n\x06\x66\x61mily\x18\x04 \x01(\t\x12\'\n\x05state\x18\x05 \x01(\x0e\x32\x18.lingraft.v1.Model.State\x12\x15\n\rstate_message\x18\x06 \x01(\t\x12)\n\tprecision\x18\x07 \x01(\x0e\x32\x16.lingraft.v1.Precision\x12-\n\x05pairs\x18\x08 \x03(\x0b\x32\x1e.lingraft.v1.ModelLanguagePair\x12\x0e\n\x06labels\x18\t \x03(\t\x12\x11\n\tlanguages\x18\n \x03(\t\x12#\n\x06limits\x18\x0b \x01(\x0b\x32\x13.lingraft.v1.Limits\x12\x0e\n\x06parent\x18\x0c \x01(\t\x12\x0f\n\x07licence\x18\r \x01(\t\x12-\n\tload_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08provider\x18\x0f \x01(\t\"h\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATE_UNLOADED\x10\x01\x12\x11\n\rSTATE_LOADING\x10\x02\x12\x0f\n\x0bSTATE_READY\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\"n\n\x11ModelLanguagePair\x12\x17\n\x0fsource_language\x18\x01 \x01(\t\x12\x17\n\x0ftarget_language\x18\x02 \x01(\t\x12\'\n\x06status\x18\x03 \x01(\x0e\x32\x17.lingraft.v1.PairStatus\":\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"Q\n\x12ListModelsResponse\x12\"\n\x06models\x18\x01 \x03(\x0b\x32\x12.lingraft.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1f\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"Q\n\x18ListModelVersionsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"X\n\x19ListModelVersionsResponse\x12\"\n\x06models\x18\x01 \x03(\x0b\x32\x12.lingraft.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"K\n\x10LoadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12)\n\tprecision\x18\x02 \x01(\x0e\x32\x16.lingraft.v1.Precision\"6\n\x11LoadModelResponse\x12!\n\x05model\x18\x01 \x01(\x0b\x32\x12.lingraft.v1.Model\"\"\n\x12UnloadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"8\n\x13UnloadModelResponse\x12!\n\x05model\x18\x01 \x01(\x0b\x32\x12.lingraft.v1.Model\"#\n\x13GetModelCardRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"P\n\tModelCard\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08markdown\x18\x02 \x01(\t\x12#\n\x06\x62undle\x18\x03 \x01(\x0b\x32\x13.lingraft.v1.Bundle\")\n\x19GetModelStatisticsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\xd2\x02\n\x0fModelStatistics\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rrequest_count\x18\x03 \x01(\x03\x12\x12\n\nitem_count\x18\x04 \x01(\x03\x12\x19\n\x11\x66\x61iled_item_count\x18\x05 \x01(\x03\x12\x14\n\x0cinput_tokens\x18\x06 \x01(\x03\x12\x15\n\routput_tokens\x18\x07 \x01(\x03\x12\x15\n\rwaiting_items\x18\x08 \x01(\x05\x12\x15\n\rrunning_items\x18\t \x01(\x05\x12-\n\nqueue_time\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x0einference_time\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration2\xc3\x04\n\x0cModelService\x12M\n\nListModels\x12\x1e.lingraft.v1.ListModelsRequest\x1a\x1f.lingraft.v1.ListModelsResponse\x12<\n\x08GetModel\x12\x1c.lingraft.v1.GetModelRequest\x1a\x12.lingraft.v1.Model\x12\x62\n\x11ListModelVersions\x12%.lingraft.v1.ListModelVersionsRequest\x1a&.lingraft.v1.ListModelVersionsResponse\x12J\n\tLoadModel\x12\x1d.lingraft.v1.LoadModelRequest\x1a\x1e.lingraft.v1.LoadModelResponse\x12P\n\x0bUnloadModel\x12\x1f.lingraft.v1.UnloadModelRequest\x1a .lingraft.v1.UnloadModelResponse\x12H\n\x0cGetModelCard\x12 .lingraft.v1.GetModelCardRequest\x1a\x16.lingraft.v1.ModelCard\x12Z\n\x12GetModelStatistics\x12&.lingraft.v1.GetModelStatisticsRequest\x1a\x1c.lingraft.v1.ModelStatisticsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,37 +36,37 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lingraft.v1.models_pb2', _g
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MODEL']._serialized_start=159
-  _globals['_MODEL']._serialized_end=663
-  _globals['_MODEL_STATE']._serialized_start=559
-  _globals['_MODEL_STATE']._serialized_end=663
-  _globals['_MODELLANGUAGEPAIR']._serialized_start=665
-  _globals['_MODELLANGUAGEPAIR']._serialized_end=775
-  _globals['_LISTMODELSREQUEST']._serialized_start=777
-  _globals['_LISTMODELSREQUEST']._serialized_end=835
-  _globals['_LISTMODELSRESPONSE']._serialized_start=837
-  _globals['_LISTMODELSRESPONSE']._serialized_end=918
-  _globals['_GETMODELREQUEST']._serialized_start=920
-  _globals['_GETMODELREQUEST']._serialized_end=951
-  _globals['_LISTMODELVERSIONSREQUEST']._serialized_start=953
-  _globals['_LISTMODELVERSIONSREQUEST']._serialized_end=1034
-  _globals['_LISTMODELVERSIONSRESPONSE']._serialized_start=1036
-  _globals['_LISTMODELVERSIONSRESPONSE']._serialized_end=1124
-  _globals['_LOADMODELREQUEST']._serialized_start=1126
-  _globals['_LOADMODELREQUEST']._serialized_end=1201
-  _globals['_LOADMODELRESPONSE']._serialized_start=1203
-  _globals['_LOADMODELRESPONSE']._serialized_end=1257
-  _globals['_UNLOADMODELREQUEST']._serialized_start=1259
-  _globals['_UNLOADMODELREQUEST']._serialized_end=1293
-  _globals['_UNLOADMODELRESPONSE']._serialized_start=1295
-  _globals['_UNLOADMODELRESPONSE']._serialized_end=1351
-  _globals['_GETMODELCARDREQUEST']._serialized_start=1353
-  _globals['_GETMODELCARDREQUEST']._serialized_end=1388
-  _globals['_MODELCARD']._serialized_start=1390
-  _globals['_MODELCARD']._serialized_end=1470
-  _globals['_GETMODELSTATISTICSREQUEST']._serialized_start=1472
-  _globals['_GETMODELSTATISTICSREQUEST']._serialized_end=1513
-  _globals['_MODELSTATISTICS']._serialized_start=1516
-  _globals['_MODELSTATISTICS']._serialized_end=1854
-  _globals['_MODELSERVICE']._serialized_start=1857
-  _globals['_MODELSERVICE']._serialized_end=2436
+  _globals['_MODEL']._serialized_end=681
+  _globals['_MODEL_STATE']._serialized_start=577
+  _globals['_MODEL_STATE']._serialized_end=681
+  _globals['_MODELLANGUAGEPAIR']._serialized_start=683
+  _globals['_MODELLANGUAGEPAIR']._serialized_end=793
+  _globals['_LISTMODELSREQUEST']._serialized_start=795
+  _globals['_LISTMODELSREQUEST']._serialized_end=853
+  _globals['_LISTMODELSRESPONSE']._serialized_start=855
+  _globals['_LISTMODELSRESPONSE']._serialized_end=936
+  _globals['_GETMODELREQUEST']._serialized_start=938
+  _globals['_GETMODELREQUEST']._serialized_end=969
+  _globals['_LISTMODELVERSIONSREQUEST']._serialized_start=971
+  _globals['_LISTMODELVERSIONSREQUEST']._serialized_end=1052
+  _globals['_LISTMODELVERSIONSRESPONSE']._serialized_start=1054
+  _globals['_LISTMODELVERSIONSRESPONSE']._serialized_end=1142
+  _globals['_LOADMODELREQUEST']._serialized_start=1144
+  _globals['_LOADMODELREQUEST']._serialized_end=1219
+  _globals['_LOADMODELRESPONSE']._serialized_start=1221
+  _globals['_LOADMODELRESPONSE']._serialized_end=1275
+  _globals['_UNLOADMODELREQUEST']._serialized_start=1277
+  _globals['_UNLOADMODELREQUEST']._serialized_end=1311
+  _globals['_UNLOADMODELRESPONSE']._serialized_start=1313
+  _globals['_UNLOADMODELRESPONSE']._serialized_end=1369
+  _globals['_GETMODELCARDREQUEST']._serialized_start=1371
+  _globals['_GETMODELCARDREQUEST']._serialized_end=1406
+  _globals['_MODELCARD']._serialized_start=1408
+  _globals['_MODELCARD']._serialized_end=1488
+  _globals['_GETMODELSTATISTICSREQUEST']._serialized_start=1490
+  _globals['_GETMODELSTATISTICSREQUEST']._serialized_end=1531
+  _globals['_MODELSTATISTICS']._serialized_start=1534
+  _globals['_MODELSTATISTICS']._serialized_end=1872
+  _globals['_MODELSERVICE']._serialized_start=1875
+  _globals['_MODELSERVICE']._serialized_end=2454
 # @@protoc_insertion_point(module_scope)

@@ -14,7 +14,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Model(_message.Message):
-    __slots__ = ("name", "display_name", "task", "family", "state", "state_message", "precision", "pairs", "labels", "languages", "limits", "parent", "licence", "load_time")
+    __slots__ = ("name", "display_name", "task", "family", "state", "state_message", "precision", "pairs", "labels", "languages", "limits", "parent", "licence", "load_time", "provider")
     class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         STATE_UNSPECIFIED: _ClassVar[Model.State]
@@ -41,6 +41,7 @@ class Model(_message.Message):
     PARENT_FIELD_NUMBER: _ClassVar[int]
     LICENCE_FIELD_NUMBER: _ClassVar[int]
     LOAD_TIME_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
     name: str
     display_name: str
     task: _bundle_pb2.Task
@@ -55,7 +56,8 @@ class Model(_message.Message):
     parent: str
     licence: str
     load_time: _timestamp_pb2.Timestamp
-    def __init__(self, name: _Optional[str] = ..., display_name: _Optional[str] = ..., task: _Optional[_Union[_bundle_pb2.Task, str]] = ..., family: _Optional[str] = ..., state: _Optional[_Union[Model.State, str]] = ..., state_message: _Optional[str] = ..., precision: _Optional[_Union[_bundle_pb2.Precision, str]] = ..., pairs: _Optional[_Iterable[_Union[ModelLanguagePair, _Mapping]]] = ..., labels: _Optional[_Iterable[str]] = ..., languages: _Optional[_Iterable[str]] = ..., limits: _Optional[_Union[_bundle_pb2.Limits, _Mapping]] = ..., parent: _Optional[str] = ..., licence: _Optional[str] = ..., load_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    provider: str
+    def __init__(self, name: _Optional[str] = ..., display_name: _Optional[str] = ..., task: _Optional[_Union[_bundle_pb2.Task, str]] = ..., family: _Optional[str] = ..., state: _Optional[_Union[Model.State, str]] = ..., state_message: _Optional[str] = ..., precision: _Optional[_Union[_bundle_pb2.Precision, str]] = ..., pairs: _Optional[_Iterable[_Union[ModelLanguagePair, _Mapping]]] = ..., labels: _Optional[_Iterable[str]] = ..., languages: _Optional[_Iterable[str]] = ..., limits: _Optional[_Union[_bundle_pb2.Limits, _Mapping]] = ..., parent: _Optional[str] = ..., licence: _Optional[str] = ..., load_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., provider: _Optional[str] = ...) -> None: ...
 
 class ModelLanguagePair(_message.Message):
     __slots__ = ("source_language", "target_language", "status")

@@ -74,7 +74,7 @@ class TranslateTextRequest(_message.Message):
     def __init__(self, contents: _Optional[_Iterable[str]] = ..., source_language: _Optional[str] = ..., target_language: _Optional[str] = ..., model: _Optional[str] = ..., mime_type: _Optional[_Union[_common_pb2.MimeType, str]] = ..., decoding: _Optional[_Union[DecodingOptions, _Mapping]] = ..., terms: _Optional[_Iterable[_Union[TermRule, _Mapping]]] = ..., glossary: _Optional[str] = ..., protection: _Optional[_Union[Protection, _Mapping]] = ..., response_options: _Optional[_Union[ResponseOptions, _Mapping]] = ..., priority: _Optional[_Union[Priority, str]] = ..., request_id: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., allow_pivot: bool = ..., allow_degraded: bool = ...) -> None: ...
 
 class DecodingOptions(_message.Message):
-    __slots__ = ("beam_size", "max_output_tokens", "length_penalty", "max_length_ratio", "repetition_penalty", "no_repeat_ngram_size", "alternative_count", "target_prefix", "temperature", "top_k", "seed")
+    __slots__ = ("beam_size", "max_output_tokens", "length_penalty", "max_length_ratio", "repetition_penalty", "no_repeat_ngram_size", "alternative_count", "target_prefix", "temperature", "top_k", "seed", "min_output_tokens")
     BEAM_SIZE_FIELD_NUMBER: _ClassVar[int]
     MAX_OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     LENGTH_PENALTY_FIELD_NUMBER: _ClassVar[int]
@@ -86,6 +86,7 @@ class DecodingOptions(_message.Message):
     TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
     TOP_K_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
+    MIN_OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     beam_size: int
     max_output_tokens: int
     length_penalty: float
@@ -97,7 +98,8 @@ class DecodingOptions(_message.Message):
     temperature: float
     top_k: int
     seed: int
-    def __init__(self, beam_size: _Optional[int] = ..., max_output_tokens: _Optional[int] = ..., length_penalty: _Optional[float] = ..., max_length_ratio: _Optional[float] = ..., repetition_penalty: _Optional[float] = ..., no_repeat_ngram_size: _Optional[int] = ..., alternative_count: _Optional[int] = ..., target_prefix: _Optional[str] = ..., temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., seed: _Optional[int] = ...) -> None: ...
+    min_output_tokens: int
+    def __init__(self, beam_size: _Optional[int] = ..., max_output_tokens: _Optional[int] = ..., length_penalty: _Optional[float] = ..., max_length_ratio: _Optional[float] = ..., repetition_penalty: _Optional[float] = ..., no_repeat_ngram_size: _Optional[int] = ..., alternative_count: _Optional[int] = ..., target_prefix: _Optional[str] = ..., temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., seed: _Optional[int] = ..., min_output_tokens: _Optional[int] = ...) -> None: ...
 
 class TermRule(_message.Message):
     __slots__ = ("source", "target", "ignore_case")

@@ -11,32 +11,29 @@ from typing import Any
 from google.protobuf import json_format
 
 from lingraft.server import logs
+from lingraft.server.app.engines import classification_engine, operators, translation_engine
 from lingraft.server.batching import (
+    Capacity,
     ContinuousBatch,
-    DecodingRules,
+    Decoded,
     Document,
-    Hypothesis,
     LengthBuckets,
     Scheduler,
     Scores,
     Source,
     WorkQueue,
+    document_bucket,
 )
-from lingraft.server.bundle import Bundle, Graphs, Precision, Task, read_bundle
+from lingraft.server.bundle import Bundle, Precision, Task, read_bundle
 from lingraft.server.config import ServerConfig
-from lingraft.server.engines import (
-    ClassificationEngine,
-    OnnxClassifier,
-    OnnxTranslator,
-    TranslationEngine,
-    open_session,
-)
+from lingraft.server.engines import ClassificationEngine, TranslationEngine, choose_graphs
 from lingraft.server.errors import BundleError
 from lingraft.server.metrics import Metrics
 from lingraft.server.services import Classifier, ServedModel, Translator
 from lingraft.server.text import TextCodec
 from lingraft.v1 import bundle_pb2
 
+_MIB = 2**20
 _log = logging.getLogger(__name__)
 
 
@@ -58,34 +55,23 @@ def load_model(folder: Path, config: ServerConfig, metrics: Metrics) -> ServedMo
     """One bundle with its engine. Raises StartError."""
     began = time.monotonic()
     bundle = read_bundle(folder)
-    graphs = choose_graphs(bundle, config.precision)
-    ceiling = 0
+    graphs = choose_graphs(bundle, config.precision, config.provider)
     model: ServedModel
     if bundle.task is Task.TRANSLATION:
-        engine = _translation_engine(bundle, graphs, config)
-        ceiling = engine.ceiling_bytes
+        engine = translation_engine(bundle, graphs, config)
         model = translator(bundle, graphs.precision, engine, config, metrics)
     else:
-        reader = _classification_engine(bundle, graphs, config)
+        reader = classification_engine(bundle, graphs, config)
         model = classifier(bundle, graphs.precision, reader, config, metrics)
     extra = logs.fields(
         model=model.name,
         precision=graphs.precision.value,
         provider=config.provider,
-        cache_ceiling_mib=round(ceiling / 2**20, 1),
+        operators=operators(bundle, graphs, config),
         seconds=round(time.monotonic() - began, 3),
     )
     _log.info("model loaded", extra=extra)
     return model
-
-
-def choose_graphs(bundle: Bundle, wanted: str) -> Graphs:
-    """The graphs of a precision; "default" is the bundle's first. Raises BundleError."""
-    for graphs in bundle.graphs:
-        if wanted in ("default", graphs.precision.value):
-            return graphs
-    there = ", ".join(graphs.precision.value for graphs in bundle.graphs)
-    raise BundleError(f"bundle {bundle.folder} has no {wanted} graphs; it has {there}")
 
 
 def translator(
@@ -96,20 +82,19 @@ def translator(
     metrics: Metrics,
 ) -> Translator:
     """A translation model around an engine."""
-    if bundle.decoding.beam_size > 1:
-        extra = logs.fields(model=bundle.name, beam_size=bundle.decoding.beam_size)
-        _log.warning("the bundle asks for beam search; this version decodes greedily", extra=extra)
-    rules = DecodingRules(
-        start=bundle.special.decoder_start,
-        eos=bundle.special.eos,
-        forbidden=_forbidden(bundle),
-        max_rows=config.max_rows,
-        max_tokens=config.max_batch_tokens,
+    queue: WorkQueue[Source, Decoded] = _queue(config, metrics)
+    capacity = Capacity(
+        config.max_rows,
+        config.max_batch_tokens,
+        config.max_cache_mib * _MIB,
+        engine.footprint,
+        config.retry_after_s,
+        bundle.limits,
     )
-    queue: WorkQueue[Source, Hypothesis] = _queue(config, metrics)
-    batch = ContinuousBatch(engine, queue, rules, metrics)
-    scheduler = Scheduler(bundle.name, queue, batch, time.monotonic)
-    return Translator(**_common(bundle, precision), scheduler=scheduler)
+    encode_s = config.encode_ms / 1_000
+    batch = ContinuousBatch(engine, queue, capacity, metrics, time.monotonic, encode_s)
+    scheduler = Scheduler(bundle.name, queue, batch, time.monotonic, capacity.screen)
+    return Translator(**_common(bundle, precision, config.provider), scheduler=scheduler)
 
 
 def classifier(
@@ -120,19 +105,22 @@ def classifier(
     metrics: Metrics,
 ) -> Classifier:
     """A classification model around an engine."""
-    queue: WorkQueue[Document, Scores] = _queue(config, metrics)
-    batch = LengthBuckets(engine, queue, config.max_rows, config.max_batch_tokens, metrics)
+    queue: WorkQueue[Document, Scores] = WorkQueue(
+        config.max_queued_rows, config.retry_after_s, metrics, document_bucket
+    )
+    batch = LengthBuckets(engine, queue, config.max_rows, config.classify_tokens, metrics)
     scheduler = Scheduler(bundle.name, queue, batch, time.monotonic)
-    return Classifier(**_common(bundle, precision), scheduler=scheduler)
+    return Classifier(**_common(bundle, precision, config.provider), scheduler=scheduler)
 
 
-def _common(bundle: Bundle, precision: Precision) -> dict[str, Any]:
+def _common(bundle: Bundle, precision: Precision, provider: str) -> dict[str, Any]:
     return {
         "bundle": bundle,
         "manifest": json_format.Parse(
             bundle.manifest, bundle_pb2.Bundle(), ignore_unknown_fields=True
         ),
         "precision": precision,
+        "provider": provider,
         "loaded": datetime.now(UTC),
         "codec": TextCodec(bundle),
     }
@@ -140,35 +128,3 @@ def _common(bundle: Bundle, precision: Precision) -> dict[str, Any]:
 
 def _queue(config: ServerConfig, metrics: Metrics) -> WorkQueue[Any, Any]:
     return WorkQueue(config.max_queued_rows, config.retry_after_s, metrics)
-
-
-def _forbidden(bundle: Bundle) -> tuple[int, ...]:
-    """Ids that are never produced (bundle.proto, SpecialIds)."""
-    return (bundle.special.pad,)
-
-
-def _translation_engine(bundle: Bundle, graphs: Graphs, config: ServerConfig) -> OnnxTranslator:
-    encoder, decoder = _path(graphs.encoder), _path(graphs.decoder_step)
-    return OnnxTranslator(
-        open_session(encoder, config.provider, config.threads),
-        open_session(decoder, config.provider, config.threads),
-        (encoder, decoder),
-        bundle.dimensions,
-        bundle.limits,
-        bundle.special.pad,
-        max_rows=config.max_rows,
-        candidates=len(_forbidden(bundle)) + 1,
-    )
-
-
-def _classification_engine(bundle: Bundle, graphs: Graphs, config: ServerConfig) -> OnnxClassifier:
-    path = _path(graphs.classifier)
-    session = open_session(path, config.provider, config.threads)
-    return OnnxClassifier(session, path, bundle.special.pad)
-
-
-def _path(path: Path | None) -> Path:
-    """A graph that the reader of the bundle has made sure of."""
-    if path is None:
-        raise BundleError("a graph of the bundle's task is missing")
-    return path

@@ -1,20 +1,26 @@
 """Batching: one queue and one thread for each model; texts of many callers share its steps."""
 
-from lingraft.server.batching.continuous import ContinuousBatch, DecodingRules, Hypothesis, Source
-from lingraft.server.batching.dynamic import Document, LengthBuckets, Scores
-from lingraft.server.batching.queue import Entry, WorkQueue
+from lingraft.server.batching.answers import gathered
+from lingraft.server.batching.capacity import Capacity
+from lingraft.server.batching.continuous import ContinuousBatch
+from lingraft.server.batching.dynamic import Document, LengthBuckets, Scores, document_bucket
+from lingraft.server.batching.lanes import Entry
+from lingraft.server.batching.queue import WorkQueue
 from lingraft.server.batching.scheduler import Batch, Scheduler
+from lingraft.server.batching.work import Decoded, Source
 
 __all__ = [
     "Batch",
+    "Capacity",
     "ContinuousBatch",
-    "DecodingRules",
+    "Decoded",
     "Document",
     "Entry",
-    "Hypothesis",
     "LengthBuckets",
     "Scheduler",
     "Scores",
     "Source",
     "WorkQueue",
+    "document_bucket",
+    "gathered",
 ]

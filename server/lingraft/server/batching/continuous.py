@@ -2,177 +2,156 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
-import numpy as np
-
-from lingraft.server.batching.queue import Entry, WorkQueue
+from lingraft.server.batching.admission import Admission, Turns
+from lingraft.server.batching.capacity import Capacity
+from lingraft.server.batching.encoding import Pace, padded, passes
+from lingraft.server.batching.member import Member
+from lingraft.server.batching.queue import WorkQueue
 from lingraft.server.batching.scheduler import guarded
+from lingraft.server.batching.work import Decoded, Source, SourceEntry
 from lingraft.server.engines import TranslationEngine
 from lingraft.server.errors import InternalError, ServerError
 from lingraft.server.metrics import MODEL_SECONDS, QUEUE_SECONDS, STEPS, Metrics
-from lingraft.server.search import finished, greedy
+from lingraft.server.search.base import Found
 
-
-@dataclass(frozen=True)
-class Source:
-    """A sentence to decode: its ids, tag and end included, and the most pieces of its target."""
-
-    ids: tuple[int, ...]
-    max_length: int
-
-    @property
-    def tokens(self) -> int:
-        """Positions that it may take in the caches."""
-        return len(self.ids) + self.max_length
-
-
-@dataclass(frozen=True)
-class Hypothesis:
-    """A decoded sentence: ids without the end, and natural log-probabilities with it.
-
-    `truncated` means that the limit came before the end. Times in seconds.
-    """
-
-    ids: tuple[int, ...]
-    logprobs: tuple[float, ...]
-    truncated: bool
-    queue_s: float
-    model_s: float
-
-
-@dataclass(frozen=True)
-class DecodingRules:
-    """What a batch may hold and how a row begins and ends.
-
-    `max_tokens` bounds rows times the longest row (`Source.tokens`); a row that is longer than that
-    is decoded alone.
-    """
-
-    start: int
-    eos: int
-    forbidden: tuple[int, ...]
-    max_rows: int
-    max_tokens: int
-
-
-SourceEntry = Entry[Source, Hypothesis]
-
-
-@dataclass(eq=False)
-class _Row:
-    """A row in the batch; its place in the list is its slot in the engine."""
-
-    entry: SourceEntry
-    joined: float
-    last: int
-    ids: list[int] = field(default_factory=list)
-    logprobs: list[float] = field(default_factory=list)
+_ENCODE_S = 0.02
 
 
 class ContinuousBatch:
-    """The rows that are being decoded. One `tick` is one decoder step; one thread ticks."""
+    """The sentences that are being decoded. One `tick` is one decoder step; one thread ticks.
+
+    Newcomers are encoded for `encode_s` seconds at most between two steps, as far as that can be
+    foreseen, or one of them if it alone takes longer. When nothing runs, interactive ones may take
+    any time; bulk ones still may not, for interactive work may come at any moment.
+    """
 
     def __init__(
         self,
         engine: TranslationEngine,
-        queue: WorkQueue[Source, Hypothesis],
-        rules: DecodingRules,
+        queue: WorkQueue[Source, Decoded],
+        capacity: Capacity,
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
+        encode_s: float = _ENCODE_S,
     ) -> None:
-        self._engine, self._queue, self._rules = engine, queue, rules
+        self._engine, self._queue, self._capacity = engine, queue, capacity
         self._metrics, self._clock = metrics, clock
-        self._forbidden = np.array(rules.forbidden, dtype=np.int64)
-        self._rows: list[_Row] = []
+        self._turns, self._pace = Turns(), Pace(encode_s)
+        self._members: list[Member] = []
+        self._newcomers: list[SourceEntry] = []  # taken from the queue, not yet members
+        self._changed = False  # whether the engine's rows are to be selected anew
 
     def tick(self) -> bool:
         """Drops the gone, admits newcomers, makes one step. False when there was no row."""
         now = self._clock()
         self._drop_gone(now)
-        self._admit(now)
-        if not self._rows:
+        self._settle()
+        if len(self._queue):
+            self._admit(now)
+        if not self._members:
             return False
         self._step()
         return True
 
     def abandon(self, error: ServerError) -> None:
-        """Fails all rows in the batch."""
+        """Fails all sentences in the batch."""
+        for entry in (*self._newcomers, *(member.entry for member in self._members)):
+            self._queue.fail(entry, error)
+        self._newcomers, self._members = [], []
+        self._changed = False
         self._engine.clear()
-        for row in self._rows:
-            self._queue.fail(row.entry, error)
-        self._rows.clear()
 
     def _drop_gone(self, now: float) -> None:
-        self._leave([slot for slot, row in enumerate(self._rows) if self._is_gone(row, now)])
+        is_gone = self._queue.is_gone
+        stay = [member for member in self._members if not is_gone(member.entry, now)]
+        if len(stay) < len(self._members):
+            self._members, self._changed = stay, True
 
-    def _is_gone(self, row: _Row, now: float) -> bool:
-        return self._queue.is_gone(row.entry, now)
-
-    def _admit(self, now: float) -> None:
-        longest = max((row.entry.work.tokens for row in self._rows), default=0)
-        budget = _Budget(self._rules, len(self._rows), longest)
-        entries = self._queue.take(budget.admits, now)
-        if not entries:
+    def _settle(self) -> None:
+        """One selection for all that the last step changed, and for those who have left."""
+        if not self._changed:
             return
-        outcome = guarded(self._engine.join, [entry.work.ids for entry in entries])
-        if isinstance(outcome, InternalError):
-            for entry in entries:
-                self._queue.fail(entry, outcome)
-            return
-        for entry in entries:
-            self._metrics.observe(QUEUE_SECONDS, now - entry.arrived)
-            self._rows.append(_Row(entry, joined=now, last=self._rules.start))
-
-    def _step(self) -> None:
-        outcome = guarded(self._engine.step, [row.last for row in self._rows])
+        parents: list[int] = []
+        for member in self._members:
+            parents += member.move(len(parents))
+        self._changed = False
+        outcome = guarded(self._engine.select, parents)
         if isinstance(outcome, InternalError):
             self.abandon(outcome)
+
+    def _admit(self, now: float) -> None:
+        running = [member.entry for member in self._members]
+        bound = self._pace.tokens
+        admission = Admission(
+            self._capacity, self._turns, running, bound if running else math.inf, bound
+        )
+        self._queue.pick(admission, now, self._newcomers)
+        for group in passes(self._newcomers):
+            self._join(group)
+        self._newcomers = []
+
+    def _join(self, group: Sequence[SourceEntry]) -> None:
+        """Encodes newcomers in one pass; if that fails, they fail alone."""
+        members = [member for member in map(self._begun, group) if member is not None]
+        if not members:
+            return
+        began = self._clock()
+        sources = [member.entry.work.ids for member in members]
+        outcome = guarded(self._engine.join, sources, [member.width for member in members])
+        if isinstance(outcome, InternalError):
+            for member in members:
+                self._queue.fail(member.entry, outcome)
+            return
+        self._pace.measured(padded(group), self._clock() - began)
+        slot = sum(member.width for member in self._members)
+        for member in members:
+            self._metrics.observe(QUEUE_SECONDS, began - member.entry.arrived)
+            member.join(slot, began)
+            slot += member.width
+        self._members += members
+
+    def _begun(self, entry: SourceEntry) -> Member | None:
+        outcome = guarded(Member, entry)
+        if isinstance(outcome, InternalError):
+            self._queue.fail(entry, outcome)
+            return None
+        return outcome
+
+    def _step(self) -> None:
+        inputs: list[int] = []
+        candidates = 1
+        for member in self._members:
+            inputs += member.inputs
+            candidates = max(candidates, member.candidates)
+        step = guarded(self._engine.step, inputs, candidates)
+        if isinstance(step, InternalError):
+            self.abandon(step)
             return
         self._metrics.count(STEPS)
-        ids, logprobs = greedy(*outcome, self._forbidden)
-        for row, piece, logprob in zip(self._rows, ids.tolist(), logprobs.tolist(), strict=True):
-            row.last = piece
-            row.ids.append(piece)
-            row.logprobs.append(logprob)
-        lengths = np.array([len(row.ids) for row in self._rows])
-        limits = np.array([row.entry.work.max_length for row in self._rows])
-        self._finish(np.flatnonzero(finished(ids, self._rules.eos, lengths, limits)).tolist())
+        finished = []
+        for member in self._members:
+            outcome = guarded(member.advance, step)
+            if outcome is not None:
+                finished.append((member, outcome))
+            elif member.is_reordered:
+                self._changed = True
+        self._leave(finished)
 
-    def _finish(self, slots: Sequence[int]) -> None:
+    def _leave(self, finished: Sequence[tuple[Member, tuple[Found, ...] | InternalError]]) -> None:
+        if not finished:
+            return
         now = self._clock()
-        for slot in slots:
-            row = self._rows[slot]
-            self._metrics.observe(MODEL_SECONDS, now - row.joined)
-            self._queue.answer(row.entry, self._hypothesis(row, now))
-        self._leave(slots)
-
-    def _hypothesis(self, row: _Row, now: float) -> Hypothesis:
-        ended = row.last == self._rules.eos
-        ids = row.ids[:-1] if ended else row.ids
-        waited = row.joined - row.entry.arrived
-        return Hypothesis(tuple(ids), tuple(row.logprobs), not ended, waited, now - row.joined)
-
-    def _leave(self, slots: Sequence[int]) -> None:
-        """Highest first: the row that fills a hole then never is one that leaves too."""
-        for slot in sorted(slots, reverse=True):
-            self._engine.leave(slot)
-            self._rows[slot] = self._rows[-1]
-            self._rows.pop()
-
-
-class _Budget:
-    """Says yes to entries while the batch they would make stays within the rules."""
-
-    def __init__(self, rules: DecodingRules, rows: int, longest: int) -> None:
-        self._rules, self._rows, self._longest = rules, rows, longest
-
-    def admits(self, entry: SourceEntry) -> bool:
-        rows, longest = self._rows + 1, max(self._longest, entry.work.tokens)
-        fits = rows <= self._rules.max_rows and rows * longest <= self._rules.max_tokens
-        if fits or self._rows == 0:
-            self._rows, self._longest = rows, longest
-            return True
-        return False
+        for member, outcome in finished:
+            if isinstance(outcome, InternalError):
+                self._queue.fail(member.entry, outcome)
+                continue
+            waited, ran = member.joined_at - member.entry.arrived, now - member.joined_at
+            self._metrics.observe(MODEL_SECONDS, ran)
+            self._queue.answer(member.entry, Decoded(outcome, waited, ran))
+        gone = {member for member, _ in finished}
+        self._members = [member for member in self._members if member not in gone]
+        self._changed = True

@@ -6,18 +6,23 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lingraft.server.batching.queue import Entry, WorkQueue
+from lingraft.server.batching.admission import Turns
+from lingraft.server.batching.lanes import Entry, Lane
+from lingraft.server.batching.queue import WorkQueue
 from lingraft.server.batching.scheduler import guarded
 from lingraft.server.engines import ClassificationEngine
 from lingraft.server.errors import InternalError, ServerError
 from lingraft.server.metrics import MODEL_SECONDS, QUEUE_SECONDS, STEPS, Metrics
 
 _BUCKET_PIECES = 16
+# A run costs as much as so many positions before its first, for it reads all weights; and of many
+# positions one in so many may be padding.
+_RUN_PIECES, _PADDING_SHARE = 32, 8
 
 
 @dataclass(frozen=True)
 class Document:
-    """A document to classify: its ids, end included."""
+    """A document to classify: its ids, those around the text included."""
 
     ids: tuple[int, ...]
 
@@ -35,13 +40,20 @@ class Scores:
 
 
 DocumentEntry = Entry[Document, Scores]
+_Lane = Lane[Document, Scores]
+
+
+def document_bucket(document: Document) -> int:
+    """The bucket in which a document waits: sixteen lengths share one."""
+    return document.tokens // _BUCKET_PIECES
 
 
 class LengthBuckets:
     """Each tick runs the oldest document with those that wait and are about as long.
 
-    `max_rows` and `max_tokens` (rows times longest) bound a batch. The oldest always goes, so
-    nothing starves.
+    `max_rows` and `max_tokens` (rows times longest) bound a batch; a longer document runs alone.
+    Interactive work goes first, but while bulk work waits its oldest begins every eighth batch
+    (`Turns`). Both lanes fill what room a batch has left.
     """
 
     def __init__(
@@ -56,12 +68,14 @@ class LengthBuckets:
         self._engine, self._queue = engine, queue
         self._max_rows, self._max_tokens = max_rows, max_tokens
         self._metrics, self._clock = metrics, clock
+        self._turns = Turns()
         self._running: list[DocumentEntry] = []
 
     def tick(self) -> bool:
         """Classifies one batch. False when nothing waited."""
         now = self._clock()
-        self._running = self._queue.take(self._bucket(), now, skip=True)
+        chosen = _Companions(self._turns, self._max_rows, self._max_tokens)
+        self._queue.pick(chosen, now, self._running)
         if not self._running:
             return False
         outcome = guarded(self._engine.logits, [entry.work.ids for entry in self._running])
@@ -86,21 +100,39 @@ class LengthBuckets:
         for entry in self._running:
             self._metrics.observe(QUEUE_SECONDS, began - entry.arrived)
 
-    def _bucket(self) -> Callable[[DocumentEntry], bool]:
-        taken: list[int] = []
 
-        def admits(entry: DocumentEntry) -> bool:
-            size = _bucket_size(entry.work.tokens)
-            rows = len(taken) + 1
-            same = not taken or size == taken[0]
-            fits = rows <= self._max_rows and rows * size <= self._max_tokens
-            if not taken or (same and fits):
-                taken.append(size)
-                return True
-            return False
+class _Companions:
+    """Chooses the documents of one batch (`queue.Chooser`)."""
 
-        return admits
+    def __init__(self, turns: Turns, max_rows: int, max_tokens: int) -> None:
+        self._turns, self._max_rows, self._max_tokens = turns, max_rows, max_tokens
+        self._first: Document | None = None
+        self._rows = self._real = self._longest = 0
+        self._bulk_waits = False
 
+    def choose(self, interactive: _Lane, bulk: _Lane) -> DocumentEntry | None:
+        """The first of the batch, then those that fit beside it, the closest in length first."""
+        if self._first is None:
+            self._bulk_waits = len(bulk) > 0
+            due = bulk.oldest() if self._turns.is_bulk_due else None
+            return due or interactive.oldest() or bulk.oldest()
+        for lane in (interactive, bulk):
+            for entry in lane.offers(self._first):
+                if self._fits(entry.work.tokens):
+                    return entry
+        return None
 
-def _bucket_size(pieces: int) -> int:
-    return -(-pieces // _BUCKET_PIECES) * _BUCKET_PIECES
+    def admit(self, entry: DocumentEntry) -> None:
+        """Counts a document of the batch."""
+        if self._first is None:
+            self._first = entry.work
+            self._turns.count(entry.bulk, self._bulk_waits)
+        self._rows += 1
+        self._real += entry.work.tokens
+        self._longest = max(self._longest, entry.work.tokens)
+
+    def _fits(self, tokens: int) -> bool:
+        rows, real = self._rows + 1, self._real + tokens
+        positions = rows * max(self._longest, tokens)
+        padding_pays = positions - real <= max(_RUN_PIECES, positions // _PADDING_SHARE)
+        return rows <= self._max_rows and positions <= self._max_tokens and padding_pays

@@ -1,57 +1,59 @@
 """The bounded queue in front of one model. It alone owns the work that waits.
 
-Callers put from any thread; one scheduler thread takes. Interactive work goes before bulk work.
+Callers put from any thread; one scheduler thread takes. Interactive work and bulk work wait in
+lanes of their own.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, InvalidStateError
-from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Callable, Sequence
+from concurrent.futures import InvalidStateError
+from typing import Generic, Protocol
 
+from lingraft.server.batching.lanes import AnswerT, Entry, Lane, WorkT, by_length
 from lingraft.server.errors import DeadlineExceededError, QueueFullError, ServerError
 from lingraft.server.metrics import ANSWERED, DROPPED, FAILED, QUEUED, REFUSED, Metrics
 
-
-class HasTokens(Protocol):
-    """Work whose size is known."""
-
-    @property
-    def tokens(self) -> int:
-        """Pieces that it may take in a batch."""
+# A full queue looks for callers who went away, but no more often than this.
+_SWEEP_S = 0.05
 
 
-WorkT = TypeVar("WorkT", bound=HasTokens)
-AnswerT = TypeVar("AnswerT")
+class Chooser(Protocol[WorkT, AnswerT]):
+    """Says which of those who wait goes next."""
 
+    def choose(
+        self, interactive: Lane[WorkT, AnswerT], bulk: Lane[WorkT, AnswerT]
+    ) -> Entry[WorkT, AnswerT] | None:
+        """One of a lane's offers; None when nobody else is to go now."""
 
-@dataclass(eq=False)
-class Entry(Generic[WorkT, AnswerT]):
-    """One row of work, and the future that its caller waits on. Times in the clock's seconds."""
-
-    work: WorkT
-    arrived: float
-    deadline: float = math.inf
-    bulk: bool = False
-    future: Future[AnswerT] = field(default_factory=Future)
+    def admit(self, entry: Entry[WorkT, AnswerT]) -> None:
+        """Told that the one it chose is there and goes."""
 
 
 class WorkQueue(Generic[WorkT, AnswerT]):
-    """Entries in order of arrival, interactive ones first.
+    """Two lanes of entries.
 
     `limit` is the number of entries that may wait. One call's entries are taken together or not at
     all; a call with more than `limit` is taken when nothing else waits, since it could never be
-    taken otherwise.
+    taken otherwise. `bucket` tells which works are about equally long.
     """
 
-    def __init__(self, limit: int, retry_after_s: float, metrics: Metrics) -> None:
-        self._limit, self._retry_after_s, self._metrics = limit, retry_after_s, metrics
-        self._interactive: deque[Entry[WorkT, AnswerT]] = deque()
-        self._bulk: deque[Entry[WorkT, AnswerT]] = deque()
+    def __init__(
+        self,
+        limit: int,
+        retry_after_s: float,
+        metrics: Metrics,
+        bucket: Callable[[WorkT], int] = by_length,
+    ) -> None:
+        self._limit, self._metrics = limit, metrics
+        self.retry_after_s = retry_after_s
+        self._interactive: Lane[WorkT, AnswerT] = Lane(bucket)
+        self._bulk: Lane[WorkT, AnswerT] = Lane(bucket)
+        self._numbers = itertools.count()
+        self._earliest, self._swept = math.inf, -math.inf  # a deadline; a time
         self._changed = threading.Condition()
         self._closed: ServerError | None = None
 
@@ -68,31 +70,36 @@ class WorkQueue(Generic[WorkT, AnswerT]):
         with self._changed:
             if self._closed is not None:
                 raise self._closed
-            if self._is_full(len(entries)):
+            if self._is_full(len(entries)) and now >= self._swept + _SWEEP_S:
                 self._drop_gone(now)
             if self._is_full(len(entries)):
                 self._metrics.count(REFUSED, len(entries))
                 raise self._refusal(len(entries))
             for entry in entries:
-                (self._bulk if entry.bulk else self._interactive).append(entry)
+                entry.number = next(self._numbers)
+                (self._bulk if entry.bulk else self._interactive).add(entry)
+                self._earliest = min(self._earliest, entry.deadline)
             self._metrics.count(QUEUED, len(entries))
             self._changed.notify()
 
-    def take(
-        self, admits: Callable[[Entry[WorkT, AnswerT]], bool], now: float, skip: bool = False
-    ) -> list[Entry[WorkT, AnswerT]]:
-        """Entries that `admits` says yes to, in order; the gone are dropped on the way.
+    def pick(
+        self,
+        chooser: Chooser[WorkT, AnswerT],
+        now: float,
+        picked: list[Entry[WorkT, AnswerT]],
+    ) -> None:
+        """Adds to `picked` what the chooser picks, one after another until it has no more.
 
-        The first that it says no to ends the taking, so that nobody is overtaken; with `skip` it
-        keeps its place and the search goes on.
+        The expired are told so before, wherever they stand; the cancelled when they are picked.
         """
         with self._changed:
-            taken = []
-            for lane in (self._interactive, self._bulk):
-                taken += self._take_lane(lane, admits, now, skip)
-                if lane and not skip:
-                    break  # its head was not admitted: nobody behind it overtakes
-            return taken
+            if now >= self._earliest:
+                self._drop_gone(now)
+            while (entry := chooser.choose(self._interactive, self._bulk)) is not None:
+                (self._bulk if entry.bulk else self._interactive).take(entry)
+                if not self.is_gone(entry, now):
+                    picked.append(entry)
+                    chooser.admit(entry)
 
     def wait(self) -> bool:
         """Sleeps until there is work. False when the queue is closed."""
@@ -104,10 +111,10 @@ class WorkQueue(Generic[WorkT, AnswerT]):
         """Takes nothing more, and fails all that waits, with `error`. Closing twice is no fault."""
         with self._changed:
             self._closed = self._closed or error
-            for entry in (*self._interactive, *self._bulk):
-                self.fail(entry, error)
-            self._interactive.clear()
-            self._bulk.clear()
+            for lane in (self._interactive, self._bulk):
+                for entry in lane:
+                    self.fail(entry, error)
+                lane.keep(lambda entry: False)
             self._changed.notify_all()
 
     def answer(self, entry: Entry[WorkT, AnswerT], value: AnswerT) -> None:
@@ -138,27 +145,6 @@ class WorkQueue(Generic[WorkT, AnswerT]):
         self.fail(entry, DeadlineExceededError("the deadline passed before the answer was there"))
         return True
 
-    def _take_lane(
-        self,
-        lane: deque[Entry[WorkT, AnswerT]],
-        admits: Callable[[Entry[WorkT, AnswerT]], bool],
-        now: float,
-        skip: bool,
-    ) -> list[Entry[WorkT, AnswerT]]:
-        taken, kept = [], []
-        while lane:
-            entry = lane.popleft()
-            if self.is_gone(entry, now):
-                continue
-            if admits(entry):
-                taken.append(entry)
-                continue
-            kept.append(entry)
-            if not skip:
-                break
-        lane.extendleft(reversed(kept))
-        return taken
-
     def _is_full(self, arriving: int) -> bool:
         return len(self) > 0 and len(self) + arriving > self._limit
 
@@ -166,16 +152,14 @@ class WorkQueue(Generic[WorkT, AnswerT]):
         metadata = {"limit": str(self._limit), "waiting": str(len(self)), "asked": str(arriving)}
         return QueueFullError(
             f"{len(self)} sentences wait already and {arriving} more would pass the limit of "
-            f"{self._limit}; try again in {self._retry_after_s:g} s",
-            self._retry_after_s,
+            f"{self._limit}; try again in {self.retry_after_s:g} s",
+            self.retry_after_s,
             metadata,
         )
 
     def _drop_gone(self, now: float) -> None:
-        self._interactive = deque(self._alive(self._interactive, now))
-        self._bulk = deque(self._alive(self._bulk, now))
-
-    def _alive(
-        self, lane: Iterable[Entry[WorkT, AnswerT]], now: float
-    ) -> list[Entry[WorkT, AnswerT]]:
-        return [entry for entry in lane if not self.is_gone(entry, now)]
+        self._swept = now
+        for lane in (self._interactive, self._bulk):
+            lane.keep(lambda entry: not self.is_gone(entry, now))
+        waiting = itertools.chain(self._interactive, self._bulk)
+        self._earliest = min((entry.deadline for entry in waiting), default=math.inf)

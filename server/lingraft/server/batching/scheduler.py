@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, Generic, Protocol, TypeVar
 
-from lingraft.server.batching.queue import AnswerT, Entry, WorkQueue, WorkT
-from lingraft.server.errors import InternalError, ServerError, ShuttingDownError
+from lingraft.server.batching.lanes import AnswerT, Entry, WorkT
+from lingraft.server.batching.queue import WorkQueue
+from lingraft.server.errors import InternalError, ModelDownError, ServerError, ShuttingDownError
 
 _log = logging.getLogger(__name__)
 _ResultT = TypeVar("_ResultT")
@@ -28,7 +29,11 @@ class Batch(Protocol):
 
 
 class Scheduler(Generic[WorkT, AnswerT]):
-    """Owns a thread, a queue and a batch. `clock` gives seconds and never goes back."""
+    """Owns a thread, a queue and a batch. `clock` gives seconds and never goes back.
+
+    `screen` sees a call's works before they are queued: it says for each whether it waits in the
+    bulk lane, or raises what refuses the call. Left out, all wait where the caller wants.
+    """
 
     def __init__(
         self,
@@ -36,9 +41,11 @@ class Scheduler(Generic[WorkT, AnswerT]):
         queue: WorkQueue[WorkT, AnswerT],
         batch: Batch,
         clock: Callable[[], float],
+        screen: Callable[[Sequence[WorkT], bool], Sequence[bool]] | None = None,
     ) -> None:
-        self._queue, self._batch, self._clock = queue, batch, clock
-        self._on_death: Callable[[], None] = lambda: None
+        self._name, self._queue, self._batch, self._clock = name, queue, batch, clock
+        self._screen = screen or _as_wanted
+        self._on_death: Callable[[], None] = _nothing
         self._thread = threading.Thread(target=self._run, name=f"model-{name}", daemon=True)
 
     def start(self, on_death: Callable[[], None]) -> None:
@@ -49,13 +56,16 @@ class Scheduler(Generic[WorkT, AnswerT]):
     def submit(
         self, works: Sequence[WorkT], deadline: float, bulk: bool = False
     ) -> list[Future[AnswerT]]:
-        """A future for each row, all of them or, when it raises, none.
+        """A future for each work, all of them or, when it raises, none. Any thread may call it.
 
         A future that is cancelled leaves at the next step. Raises QueueFullError,
-        ShuttingDownError, or InternalError when the thread has died.
+        MemoryCeilingError, ShuttingDownError, or ModelDownError when the thread has died.
         """
         now = self._clock()
-        entries: list[Entry[WorkT, AnswerT]] = [Entry(work, now, deadline, bulk) for work in works]
+        lanes = self._screen(works, bulk)
+        entries: list[Entry[WorkT, AnswerT]] = [
+            Entry(work, now, deadline, lane) for work, lane in zip(works, lanes, strict=True)
+        ]
         self._queue.put(entries, now)
         return [entry.future for entry in entries]
 
@@ -76,13 +86,25 @@ class Scheduler(Generic[WorkT, AnswerT]):
             self._thread.join(_LAST_STEP_S)
 
     def _run(self) -> None:
-        outcome = guarded(self._serve)
-        died = isinstance(outcome, InternalError)
-        error = outcome or ShuttingDownError("the server is shutting down")
+        try:
+            self._serve()
+        except BaseException:  # noqa: BLE001 -- whatever ends this thread, nobody may wait for it
+            _log.exception("the thread of model %s died", self._name)
+            self._die()
+        else:
+            self._end(ShuttingDownError("the server is shutting down"))
+
+    def _die(self) -> None:
+        retry_after_s = self._queue.retry_after_s
+        message = f"model {self._name} is down; the log of the server has more"
+        try:
+            self._end(ModelDownError(message, retry_after_s, {"model": self._name}))
+        finally:
+            self._on_death()
+
+    def _end(self, error: ServerError) -> None:
         self._queue.close(error)
         self._batch.abandon(error)
-        if died:
-            self._on_death()
 
     def _serve(self) -> None:
         while self._queue.wait():
@@ -104,3 +126,11 @@ def guarded(call: Callable[..., _ResultT], *arguments: Any) -> _ResultT | Intern
     except Exception:  # noqa: BLE001 -- the border of the engine thread, for whatever comes
         _log.exception("the engine failed")
         return InternalError("the engine failed; the log of the server has more")
+
+
+def _as_wanted(works: Sequence[WorkT], bulk: bool) -> Sequence[bool]:
+    return [bulk] * len(works)
+
+
+def _nothing() -> None:
+    pass

@@ -9,7 +9,10 @@ from lingraft.server.bundle.model import (
     Pair,
     Precision,
     SpecialIds,
+    TagPlacement,
     Task,
+    TokenizerFiles,
+    TokenizerKind,
 )
 from lingraft.server.bundle.reader import FORMAT_VERSION, MANIFEST, read_bundle
 
@@ -24,6 +27,9 @@ __all__ = [
     "Pair",
     "Precision",
     "SpecialIds",
+    "TagPlacement",
     "Task",
+    "TokenizerFiles",
+    "TokenizerKind",
     "read_bundle",
 ]

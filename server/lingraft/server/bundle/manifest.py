@@ -50,6 +50,7 @@ def named_files(manifest: bundle_pb2.Bundle) -> list[str]:
     """Every file that the graphs and the tokenizer name, once."""
     tokenizer = manifest.tokenizer
     paths = [tokenizer.source_model, tokenizer.target_model]
+    paths += [tokenizer.source_vocabulary, tokenizer.target_vocabulary]
     for graph in manifest.graphs:
         paths += [graph.encoder, graph.decoder_step, graph.classifier]
     return list(dict.fromkeys(path for path in paths if path))
@@ -95,13 +96,18 @@ def _absent_for_task(manifest: bundle_pb2.Bundle) -> Iterator[str]:
     translation = manifest.task == bundle_pb2.TASK_TRANSLATION
     if manifest.task == bundle_pb2.TASK_UNSPECIFIED:
         return  # already named; what else is needed depends on it
-    needed = ("pairs", "language_tags", "dimensions") if translation else ("labels",)
+    needed = ["pairs", "dimensions"] if translation else ["labels"]
+    if translation and manifest.tag_placement != bundle_pb2.TAG_PLACEMENT_NONE:
+        needed.insert(1, "language_tags")
     fields = manifest.DESCRIPTOR.fields_by_name
     yield from (name for name in needed if not _is_set(manifest, fields[name]))
     if translation and manifest.HasField("limits") and not manifest.limits.max_target_tokens:
         yield "limits.max_target_tokens"
     if translation and manifest.HasField("tokenizer") and not manifest.tokenizer.target_model:
         yield "tokenizer.target_model"
+    looked_up = manifest.tokenizer.kind == bundle_pb2.TOKENIZER_KIND_SENTENCEPIECE_VOCABULARY
+    if looked_up and not manifest.tokenizer.source_vocabulary:
+        yield "tokenizer.source_vocabulary"
     roles = ("encoder", "decoder_step") if translation else ("classifier",)
     for index, graph in enumerate(manifest.graphs):
         yield from (f"graphs[{index}].{role}" for role in roles if not getattr(graph, role))
@@ -134,8 +140,8 @@ def _wrong_values(manifest: bundle_pb2.Bundle) -> Iterator[str]:
     if manifest.name and not _NAME.fullmatch(manifest.name):
         yield f"name {manifest.name!r} holds more than a-z, 0-9, '-', '.' and '_'"
     form = manifest.normalization.unicode_form
-    if form not in ("", "NFC"):
-        yield f"normalization.unicode_form is {form!r}, this server knows NFC"
+    if form not in ("", "NFC", "NONE"):
+        yield f"normalization.unicode_form is {form!r}, this server knows NFC and NONE"
     for index, mapping in enumerate(manifest.normalization.mappings):
         if len(mapping.source) > 1:
             yield f"normalization.mappings[{index}].source is not one code point"
@@ -147,16 +153,26 @@ def _wrong_values(manifest: bundle_pb2.Bundle) -> Iterator[str]:
             yield f"limits.{field} is negative"
 
 
+def _untagged(manifest: bundle_pb2.Bundle) -> Iterator[str]:
+    """Languages that need a tag where `tag_placement` puts one, and have none."""
+    placement = manifest.tag_placement
+    tagged = {tag.language.lower() for tag in manifest.language_tags}
+    languages: list[tuple[str, str]] = []
+    if placement == bundle_pb2.TAG_PLACEMENT_SOURCE_AND_TARGET:
+        languages += [("source", pair.source_language) for pair in manifest.pairs]
+    if placement != bundle_pb2.TAG_PLACEMENT_NONE:
+        languages += [("target", pair.target_language) for pair in manifest.pairs]
+    for side, language in dict.fromkeys(languages):
+        if language and language.lower() not in tagged:
+            yield f"{side} language {language} has no entry in language_tags"
+
+
 def _wrong_references(manifest: bundle_pb2.Bundle) -> Iterator[str]:
     listed = {file.path for file in manifest.files}
     for path in named_files(manifest):
         if path not in listed:
             yield f"{path} is used but not listed in files"
-    tagged = {tag.language.lower() for tag in manifest.language_tags}
-    targets = dict.fromkeys(pair.target_language for pair in manifest.pairs)
-    for target in targets:
-        if target and target.lower() not in tagged:
-            yield f"target language {target} has no entry in language_tags"
+    yield from _untagged(manifest)
     size = manifest.dimensions.vocabulary_size
     ids = [("tag " + tag.piece, tag.id) for tag in manifest.language_tags]
     special = ("eos", "unk", "pad", "decoder_start")

@@ -27,12 +27,38 @@ class Precision(Enum):
     INT4 = "int4"
 
 
+class TokenizerKind(Enum):
+    """How text becomes ids."""
+
+    SENTENCEPIECE = "sentencepiece"
+    SENTENCEPIECE_VOCABULARY = "sentencepiece_vocabulary"
+    TOKENIZER_JSON = "tokenizer_json"
+
+
+class TagPlacement(Enum):
+    """Where language tags stand."""
+
+    TARGET_IN_SOURCE = "target_in_source"
+    SOURCE_AND_TARGET = "source_and_target"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class TokenizerFiles:
+    """The files of one side's tokenizer; only SENTENCEPIECE_VOCABULARY has a `vocabulary`."""
+
+    kind: TokenizerKind
+    model: Path
+    vocabulary: Path | None = None
+
+
 @dataclass(frozen=True)
 class Pair:
-    """A direction that may be asked for, BCP-47."""
+    """A direction that may be asked for, BCP-47, and the text before each of its sources."""
 
     source: str
     target: str
+    prefix: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,12 +73,13 @@ class Graphs:
 
 @dataclass(frozen=True)
 class SpecialIds:
-    """Ids with a meaning of their own."""
+    """Ids with a meaning of their own; `text_start` is None where nothing stands before a text."""
 
     eos: int
     unk: int
     pad: int
     decoder_start: int
+    text_start: int | None = None
 
 
 @dataclass(frozen=True)
@@ -87,11 +114,13 @@ class Bundle:
     """A bundle whose files were all checked.
 
     `manifest` is the checked JSON text, from which the API quotes the evidence; `card` the model
-    card in Markdown, "" where there is none. `tags` gives the id of each target language's tag,
-    `mappings` the replacements of single letters; both by BCP-47 language in lower case.
+    card in Markdown, "" where there is none. `tags` gives the id of each language's tag, `mappings`
+    the replacements of single letters; both by BCP-47 language in lower case. `composed`: text is
+    brought to NFC. `files` are those that the manifest names.
     """
 
     folder: Path
+    files: frozenset[Path]
     name: str
     version: str
     task: Task
@@ -99,10 +128,12 @@ class Bundle:
     labels: tuple[str, ...]
     languages: tuple[str, ...]
     graphs: tuple[Graphs, ...]
-    source_tokenizer: Path
-    target_tokenizer: Path
+    source_tokenizer: TokenizerFiles
+    target_tokenizer: TokenizerFiles
     special: SpecialIds
     tags: Mapping[str, int]
+    tag_placement: TagPlacement
+    composed: bool
     mappings: Mapping[str, Mapping[str, str]]
     limits: Limits
     dimensions: Dimensions

@@ -21,7 +21,10 @@ from lingraft.server.bundle.model import (
     Pair,
     Precision,
     SpecialIds,
+    TagPlacement,
     Task,
+    TokenizerFiles,
+    TokenizerKind,
 )
 from lingraft.server.errors import BundleError
 from lingraft.v1 import bundle_pb2
@@ -115,21 +118,23 @@ def _sha256(path: Path) -> str:
 
 def _freeze(folder: Path, message: bundle_pb2.Bundle, text: str) -> Bundle:
     special, limits, size = message.special_ids, message.limits, message.dimensions
-    source = folder / message.tokenizer.source_model
-    target = folder / (message.tokenizer.target_model or message.tokenizer.source_model)
+    source, target = _tokenizers(folder, message.tokenizer)
     return Bundle(
         folder=folder,
+        files=frozenset(folder / file.path for file in message.files),
         name=message.name,
         version=message.version,
         task=_task(message),
-        pairs=tuple(Pair(each.source_language, each.target_language) for each in message.pairs),
+        pairs=tuple(map(_pair, message.pairs)),
         labels=tuple(message.labels),
         languages=tuple(message.languages),
         graphs=tuple(_graphs(folder, each) for each in message.graphs),
         source_tokenizer=source,
         target_tokenizer=target,
-        special=SpecialIds(special.eos, special.unk, special.pad, special.decoder_start),
+        special=_special(special),
         tags={tag.language.lower(): tag.id for tag in message.language_tags},
+        tag_placement=_placement(message),
+        composed=message.normalization.unicode_form == "NFC",
         mappings=_mappings(message),
         limits=Limits(limits.max_source_tokens, limits.max_target_tokens),
         dimensions=Dimensions(
@@ -143,6 +148,38 @@ def _freeze(folder: Path, message: bundle_pb2.Bundle, text: str) -> Bundle:
 
 def _task(message: bundle_pb2.Bundle) -> Task:
     return Task[bundle_pb2.Task.Name(message.task).removeprefix("TASK_")]
+
+
+def _special(ids: bundle_pb2.SpecialIds) -> SpecialIds:
+    start = ids.text_start if ids.HasField("text_start") else None
+    return SpecialIds(ids.eos, ids.unk, ids.pad, ids.decoder_start, start)
+
+
+def _pair(pair: bundle_pb2.BundlePair) -> Pair:
+    return Pair(pair.source_language, pair.target_language, pair.source_prefix)
+
+
+def _tokenizers(folder: Path, given: bundle_pb2.Tokenizer) -> tuple[TokenizerFiles, TokenizerFiles]:
+    """The tokenizers of source and target."""
+    name = bundle_pb2.TokenizerKind.Name(given.kind).removeprefix("TOKENIZER_KIND_")
+    kind = TokenizerKind[name]
+    target = given.target_model or given.source_model
+    if kind is not TokenizerKind.SENTENCEPIECE_VOCABULARY:
+        return TokenizerFiles(kind, folder / given.source_model), TokenizerFiles(
+            kind, folder / target
+        )
+    vocabulary = given.target_vocabulary or given.source_vocabulary
+    return (
+        TokenizerFiles(kind, folder / given.source_model, folder / given.source_vocabulary),
+        TokenizerFiles(kind, folder / target, folder / vocabulary),
+    )
+
+
+def _placement(message: bundle_pb2.Bundle) -> TagPlacement:
+    if message.tag_placement == bundle_pb2.TAG_PLACEMENT_UNSPECIFIED:
+        return TagPlacement.TARGET_IN_SOURCE
+    name = bundle_pb2.TagPlacement.Name(message.tag_placement)
+    return TagPlacement[name.removeprefix("TAG_PLACEMENT_")]
 
 
 def _graphs(folder: Path, graphs: bundle_pb2.GraphSet) -> Graphs:

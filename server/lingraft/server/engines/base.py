@@ -7,6 +7,7 @@ the rows concerned.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -16,24 +17,41 @@ Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class Step:
+    """What one decoder step says of B rows. Arrays stay as they are after the next step.
+
+    `ids` [B,K] and `logprobs` [B,K] (natural logarithms) are the K most probable next pieces, best
+    first. `alignment` [B,S] holds each row's share of attention (0 to 1) to every source position,
+    0 beyond its source; None where the graphs do not tell.
+    """
+
+    ids: Ids
+    logprobs: Floats
+    alignment: Floats | None
+
+
 class TranslationEngine(Protocol):
     """An encoder and a decoder step over rows that stand in slots 0 to B-1."""
 
-    def join(self, sources: Sequence[Sequence[int]]) -> None:
-        """Encodes `sources` and puts them into slots B, B+1, ... at position 0.
+    def footprint(self, rows: int, source_tokens: int, target_tokens: int) -> int:
+        """Bytes that the caches take for `rows` rows of at most so many positions each."""
 
-        All of them or, when it raises, none.
+    def join(self, sources: Sequence[Sequence[int]], widths: Sequence[int]) -> None:
+        """Encodes `sources` and puts each into its `widths` next free slots, at position 0.
+
+        The first source takes slots B to B+widths[0]-1, and so on. All of them or, when it raises,
+        none.
         """
 
-    def step(self, input_ids: Sequence[int]) -> tuple[Ids, Floats]:
-        """One decoder step for all B rows: `input_ids` [B] is the last piece of each.
+    def step(self, input_ids: Sequence[int], candidates: int) -> Step:
+        """One decoder step for all B rows: `input_ids` [B] is the last piece of each."""
 
-        Returns ids [B,K] and natural logarithms of probability [B,K], best first, which stay as
-        they are after the next step. K is the engine's number of candidates.
+    def select(self, parents: Sequence[int]) -> None:
+        """The batch becomes len(parents) rows, of which row i goes on from the old row parents[i].
+
+        A parent may stand there many times or not at all: so beams are reordered, and rows leave.
         """
-
-    def leave(self, slot: int) -> None:
-        """Takes out the row in `slot`; the row in the last slot moves into the hole."""
 
     def clear(self) -> None:
         """Takes out all rows. Never raises: it is called after a failure."""

@@ -1,208 +1,257 @@
 """Encoder and decoder step in ONNX, with caches that stay where they are between steps.
 
-Interface of the graphs: the head of bundle.proto. R slots for rows, of which the first B are taken;
-a row joins by being written into slot B and leaves by having the last row moved into its place. The
-self-attention caches grow in blocks of positions up to the model's limit; the cross-attention
-caches are as long as the longest source of the batch. Graphs read and write both by address, so a
-step copies neither.
+Interface of the graphs: the head of bundle.proto. The self-attention caches grow in blocks of
+positions, the cross-attention caches in blocks of source pieces, both in blocks of slots. Graphs
+read and write them by address, so a step copies nothing but what the search asks for (`slots.py`).
+Whenever a cache gets new memory, each one that is longer than its rows need is cut, so what stands
+is never more than `footprint` says of rows that were in the batch at one time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lingraft.server.bundle import Dimensions, Limits
-from lingraft.server.engines.base import Floats, Ids
-from lingraft.server.engines.cache import Slots, in_blocks
-from lingraft.server.engines.session import check_interface, pad
+from lingraft.server.bundle import Dimensions
+from lingraft.server.engines.base import Step
+from lingraft.server.engines.cache import (
+    Cache,
+    HostMemory,
+    Layout,
+    Memory,
+    bind_array,
+    in_blocks,
+)
+from lingraft.server.engines.session import check_interface, element_types, pad
+from lingraft.server.engines.slots import Slots
 
-_BLOCKS = (32, 16)
-_FLOAT_BYTES = 4
+_MOST_BOUND = 64  # bindings that are kept; batches come back to the sizes that they had
+
+
+class Blocks(NamedTuple):
+    """By how much caches grow: slots, positions of the target, pieces of the source."""
+
+    slots: int = 8
+    positions: int = 32
+    pieces: int = 16
+
+
+@dataclass(frozen=True)
+class TranslationGraphs:
+    """Sessions of an encoder and of a decoder step, and their files, for messages alone."""
+
+    encoder: Any
+    decoder: Any
+    encoder_path: Path
+    decoder_path: Path
 
 
 class OnnxTranslator:
-    """A TranslationEngine on ONNX Runtime.
-
-    `paths` are the files of the encoder and of the decoder step, for messages alone. `candidates`
-    is K, the number of pieces that a step returns for each row. `blocks` are the positions and the
-    source pieces by which the caches grow.
-    """
+    """A TranslationEngine on ONNX Runtime. Not one of its methods may run beside another."""
 
     def __init__(
         self,
-        encoder: Any,
-        decoder: Any,
-        paths: tuple[Path, Path],
+        graphs: TranslationGraphs,
         dimensions: Dimensions,
-        limits: Limits,
         pad_id: int,
-        max_rows: int,
-        candidates: int,
-        blocks: tuple[int, int] = _BLOCKS,
+        memory: Memory | None = None,
+        blocks: Blocks | None = None,
     ) -> None:
-        self._encoder, self._decoder = encoder, decoder
-        self._layers = range(dimensions.decoder_layers)
-        self._check(paths)
-        self._limits, self._dimensions = limits, dimensions
-        self._pad, self._max_rows, self._candidates = pad_id, max_rows, candidates
-        self._rows = 0
-        self._position_block, self._source_block = blocks
-        self._allocate(*blocks)
-        self._input_ids = np.zeros(max_rows, dtype=np.int64)
-        self._past_lengths = np.zeros(max_rows, dtype=np.int32)
-        self._source_lengths = np.zeros(max_rows, dtype=np.int64)
-        self._total_length = np.zeros(1, dtype=np.int32)
-        self._top_k = np.array([candidates], dtype=np.int64)
-        self._top_ids = np.zeros(max_rows * candidates, dtype=np.int64)
-        self._top_logprobs = np.zeros(max_rows * candidates, dtype=np.float32)
-        self._binding: Any = None  # made anew when a shape or an address changes
+        """Raises BundleError when the graphs lack an input or an output."""
+        self._encoder, self._decoder = graphs.encoder, graphs.decoder
+        self._dimensions, self._pad = dimensions, pad_id
+        self._memory, self._blocks = memory or HostMemory(), blocks or Blocks()
+        self._cross_names = [name for pair in _pairs(dimensions, "cross_") for name in pair]
+        self._past_names = [name for pair in _pairs(dimensions, "") for name in pair]
+        self._check(graphs)
+        past, keys, values = self._layouts()
+        self._past = self._memory.cache(past)
+        self._keys, self._values = self._memory.cache(keys), self._memory.cache(values)
+        self._slots = Slots()
+        self._input_ids: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._total_length, self._top_k = np.zeros(1, np.int32), np.zeros(1, np.int64)
+        self._bound: dict[tuple[int, int], _Bound] = {}  # by rows and candidates
+
+    def footprint(self, rows: int, source_tokens: int, target_tokens: int) -> int:
+        """Bytes that the caches take for `rows` rows of at most so many positions each.
+
+        What stands between two steps, whole blocks counted. While one of the three caches gets new
+        memory, its old one is there too.
+        """
+        slots, positions, pieces = self._whole_blocks(rows, source_tokens, target_tokens)
+        cross = sum(each.layout.bytes(slots, pieces) for each in (self._keys, self._values))
+        return self._past.layout.bytes(slots, positions) + cross
 
     @property
-    def ceiling_bytes(self) -> int:
-        """What the caches take at most, when every row has the longest source and target."""
-        size, limits = self._dimensions, self._limits
-        positions = limits.max_source_tokens + limits.max_target_tokens
-        per_position = 2 * size.decoder_layers * size.heads * size.head_size * _FLOAT_BYTES
-        return self._max_rows * positions * per_position
+    def allocated(self) -> int:
+        """Bytes that the caches take now."""
+        caches = (self._past, self._keys, self._values)
+        return sum(each.layout.bytes(each.slots, each.length) for each in caches)
 
-    def join(self, sources: Sequence[Sequence[int]]) -> None:
-        """Encodes `sources` and puts them into the next free slots; all or none."""
-        if self._rows + len(sources) > self._max_rows:
-            raise ValueError(f"{self._rows} + {len(sources)} rows are more than {self._max_rows}")
+    def join(self, sources: Sequence[Sequence[int]], widths: Sequence[int]) -> None:
+        """Encodes `sources` and puts each into its `widths` next free slots; all or none."""
         ids, lengths = pad(sources, self._pad)
-        names = [name for name, _ in self._cross()]
-        encoded = self._encoder.run(names, {"input_ids": ids, "lengths": lengths})
-        self._fit_sources(max(int(lengths.max()), self._longest_source()))
-        for (_, slots), values in zip(self._cross(), encoded, strict=True):
-            for index, value in enumerate(values):
-                slots.write(self._rows + index, value)
-        joined = slice(self._rows, self._rows + len(sources))
-        self._past_lengths[joined] = 0
-        self._source_lengths[joined] = lengths
-        self._rows += len(sources)
-        self._binding = None
+        feeds = {"input_ids": ids, "lengths": lengths}
+        encoded = self._memory.run(self._encoder, self._cross_names, feeds)
+        longest = max(ids.shape[1], self._slots.longest_source)
+        first = len(self._slots)
+        self._fit(first + sum(widths), longest, self._slots.longest_past + 1)
+        for part, values in enumerate(encoded):
+            cache = self._values if part % 2 else self._keys
+            cache.write(part // 2, first, values, widths)
+        for length, width in zip(lengths.tolist(), widths, strict=True):
+            self._slots.add(length, width)
 
-    def step(self, input_ids: Sequence[int]) -> tuple[Ids, Floats]:
-        """One decoder step for all rows; ids [B,K] and log-probabilities [B,K]."""
-        rows = self._rows
-        if len(input_ids) != rows:
+    def step(self, input_ids: Sequence[int], candidates: int) -> Step:
+        """One decoder step for all B rows: `input_ids` [B] is the last piece of each.
+
+        K is `candidates`, but no more than there are pieces.
+        """
+        rows, slots = len(self._slots), self._slots.of_rows
+        if len(input_ids) != rows or not rows:
             raise ValueError(f"{len(input_ids)} ids for {rows} rows")
-        total = int(self._past_lengths[:rows].max()) + 1
-        self._fit_positions(total)
-        self._input_ids[:rows] = input_ids
-        self._total_length[0] = total
-        if self._binding is None:
-            self._binding = self._bind(rows)
-        self._decoder.run_with_iobinding(self._binding)
-        self._past_lengths[:rows] += 1
-        shape = (rows, self._candidates)
-        taken = rows * self._candidates
-        ids = self._top_ids[:taken].reshape(shape).copy()
-        return ids, self._top_logprobs[:taken].reshape(shape).copy()
+        total = self._slots.longest_past + 1
+        if total > self._past.length:
+            self._fit(rows, self._slots.longest_source, total)
+        best = min(candidates, self._dimensions.vocabulary_size)
+        self._input_ids[slots] = input_ids
+        self._total_length[0], self._top_k[0] = total, best
+        bound = self._bound.get((rows, best)) or self._bind(rows, best)
+        self._run(bound)
+        self._slots.advance()
+        by_row = self._slots.by_row
+        alignment = None if bound.alignment is None else by_row(bound.alignment)
+        return Step(by_row(bound.ids), by_row(bound.logprobs), alignment)
 
-    def leave(self, slot: int) -> None:
-        """Takes out the row in `slot`; the row in the last slot moves into the hole."""
-        last = self._rows - 1
-        if slot != last:
-            for _, slots in self._caches():
-                slots.move(last, slot)
-            self._past_lengths[slot] = self._past_lengths[last]
-            self._source_lengths[slot] = self._source_lengths[last]
-        self._rows = last
-        self._binding = None
+    def select(self, parents: Sequence[int]) -> None:
+        """The batch becomes len(parents) rows, of which row i goes on from the old row parents[i].
+
+        Copies a row's past only for the second and further rows that go on from it, and for rows
+        that fill the gap of others; and of it only what the slot does not hold already.
+        """
+        if list(parents) == list(range(len(self._slots))):
+            return
+        if len(parents) > self._past.slots:
+            self._fit(len(parents), self._slots.longest_source, self._past.length)
+        moves = self._slots.select(parents)
+        self._past.copy(moves.pasts)
+        self._keys.copy(moves.sources)
+        self._values.copy(moves.sources)
 
     def clear(self) -> None:
         """Takes out all rows."""
-        self._rows = 0
-        self._binding = None
+        self._slots.clear()
 
-    def _check(self, paths: tuple[Path, Path]) -> None:
-        layers = self._layers
-        cross = [f"cross_{part}.{layer}" for layer in layers for part in ("key", "value")]
-        past = [f"past_{part}.{layer}" for layer in layers for part in ("key", "value")]
-        present = [f"present_{part}.{layer}" for layer in layers for part in ("key", "value")]
+    def _check(self, graphs: TranslationGraphs) -> None:
         rows = ["input_ids", "past_lengths", "total_length", "source_lengths", "top_k"]
-        check_interface(self._encoder, paths[0], ["input_ids", "lengths"], cross)
-        results = ["top_ids", "top_logprobs", *present]
-        check_interface(self._decoder, paths[1], [*rows, *cross, *past], results)
+        past = [f"past_{name}" for name in self._past_names]
+        results = ["top_ids", "top_logprobs", *(f"present_{name}" for name in self._past_names)]
+        cross = self._cross_names
+        check_interface(graphs.encoder, graphs.encoder_path, ["input_ids", "lengths"], cross)
+        check_interface(graphs.decoder, graphs.decoder_path, [*rows, *cross, *past], results)
+        self._aligns = "alignment" in {each.name for each in graphs.decoder.get_outputs()}
 
-    def _allocate(self, positions: int, pieces: int) -> None:
-        rows, heads, size = self._max_rows, self._dimensions.heads, self._dimensions.head_size
-        positions = min(positions, self._limits.max_target_tokens)
-        pieces = min(pieces, self._limits.max_source_tokens)
-        past, key, value = (heads, positions, size), (heads, size, pieces), (heads, pieces, size)
-        self._past_keys = [Slots(rows, past, axis=1) for _ in self._layers]
-        self._past_values = [Slots(rows, past, axis=1) for _ in self._layers]
-        self._cross_keys = [Slots(rows, key, axis=2) for _ in self._layers]
-        self._cross_values = [Slots(rows, value, axis=1) for _ in self._layers]
+    def _layouts(self) -> tuple[Layout, Layout, Layout]:
+        """Of the past (all keys and values), of the cross keys, of the cross values."""
+        layers, heads = self._dimensions.decoder_layers, self._dimensions.heads
+        size, dtype = self._dimensions.head_size, element_types(self._decoder)["past_key.0"]
+        return (
+            Layout(2 * layers, (heads,), size, dtype),
+            Layout(layers, (heads, size), 1, dtype),
+            Layout(layers, (heads,), size, dtype),
+        )
 
-    def _past(self) -> Iterator[tuple[str, Slots]]:
-        """Name without `past_` or `present_`, and cache."""
-        for layer in self._layers:
-            yield f"key.{layer}", self._past_keys[layer]
-            yield f"value.{layer}", self._past_values[layer]
+    def _whole_blocks(self, rows: int, pieces: int, positions: int) -> tuple[int, int, int]:
+        blocks = self._blocks
+        return (
+            in_blocks(rows, blocks.slots),
+            in_blocks(positions, blocks.positions),
+            in_blocks(pieces, blocks.pieces),
+        )
 
-    def _cross(self) -> Iterator[tuple[str, Slots]]:
-        for layer in self._layers:
-            yield f"cross_key.{layer}", self._cross_keys[layer]
-            yield f"cross_value.{layer}", self._cross_values[layer]
+    def _fit(self, rows: int, pieces: int, positions: int) -> None:
+        """Gives every cache what so many rows need, if one is too small or the batch is empty."""
+        slots, positions, pieces = self._whole_blocks(rows, pieces, positions)
+        wanted = ((self._past, positions), (self._keys, pieces), (self._values, pieces))
+        here = all(each.slots >= slots and each.length >= length for each, length in wanted)
+        if here and len(self._slots):
+            return
+        if all((each.slots, each.length) == (slots, length) for each, length in wanted):
+            return
+        used = (self._slots.longest_past, *2 * (self._slots.longest_source,))
+        self._bound.clear()
+        for (cache, length), kept in zip(wanted, used, strict=True):
+            if (cache.slots, cache.length) != (slots, length):
+                cache.resize(slots, length, len(self._slots), kept)
+        self._slots.resize(slots)
+        self._input_ids = np.zeros(slots, np.int64)
 
-    def _caches(self) -> Iterator[tuple[str, Slots]]:
-        yield from self._past()
-        yield from self._cross()
+    def _run(self, bound: _Bound) -> None:
+        if self._memory.device != "cpu":
+            # ONNX Runtime takes host values to a device when they are bound, not when it runs.
+            self._bind_rows(bound.binding, len(bound.ids))
+        self._decoder.run_with_iobinding(bound.binding)
 
-    def _longest_source(self) -> int:
-        return int(self._source_lengths[: self._rows].max(initial=0))
+    def _bind(self, rows: int, best: int) -> _Bound:
+        """Binds everything for so many rows and candidates, once while no address changes."""
+        if len(self._bound) >= _MOST_BOUND:
+            self._bound.clear()
+        bound = _Bound.make(self._decoder, rows, best, self._keys.length if self._aligns else 0)
+        binding, device = bound.binding, self._memory.device
+        self._bind_rows(binding, rows)
+        for index, name in enumerate(self._cross_names):
+            cache = self._values if index % 2 else self._keys
+            _bind_part(binding.bind_input, name, device, cache, index // 2, rows)
+        for part, name in enumerate(self._past_names):
+            _bind_part(binding.bind_input, f"past_{name}", device, self._past, part, rows)
+            _bind_part(binding.bind_output, f"present_{name}", device, self._past, part, rows)
+        self._bound[rows, best] = bound
+        return bound
 
-    def _fit_sources(self, longest: int) -> None:
-        """Makes the cross caches as long as the longest source, in blocks; shorter ones too."""
-        most = max(longest, self._limits.max_source_tokens)
-        wanted = in_blocks(longest, self._source_block, most)
-        for _, slots in self._cross():
-            if slots.length != wanted:
-                slots.resize(wanted, self._rows)
-
-    def _fit_positions(self, total: int) -> None:
-        """Grows the self-attention caches; a batch that begins anew gives the memory back."""
-        most = max(total, self._limits.max_target_tokens)
-        wanted = in_blocks(total, self._position_block, most)
-        length = self._past_keys[0].length
-        if wanted > length or (total == 1 and wanted < length):
-            for _, slots in self._past():
-                slots.resize(wanted, self._rows)
-            self._binding = None
-
-    def _bind(self, rows: int) -> Any:
-        binding = self._decoder.io_binding()
-        for name, array in self._row_inputs():
-            length = rows if array.size == self._max_rows else array.size
-            _bind_input(binding, name, array, (length,))
-        for name, slots in self._cross():
-            _bind_input(binding, name, slots.array, slots.shape(rows))
-        for name, slots in self._past():
-            _bind_input(binding, "past_" + name, slots.array, slots.shape(rows))
-            _bind_output(binding, "present_" + name, slots.array, slots.shape(rows))
-        results = (rows, self._candidates)
-        _bind_output(binding, "top_ids", self._top_ids, results)
-        _bind_output(binding, "top_logprobs", self._top_logprobs, results)
-        return binding
-
-    def _row_inputs(self) -> Iterator[tuple[str, NDArray[Any]]]:
-        yield "input_ids", self._input_ids
-        yield "past_lengths", self._past_lengths
-        yield "source_lengths", self._source_lengths
-        yield "total_length", self._total_length
-        yield "top_k", self._top_k
-
-
-def _bind_input(binding: Any, name: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:
-    binding.bind_input(name, "cpu", 0, array.dtype.type, shape, array.ctypes.data)
+    def _bind_rows(self, binding: Any, rows: int) -> None:
+        slots = self._slots
+        for name, array, length in (
+            ("input_ids", self._input_ids, rows),
+            ("past_lengths", slots.past, rows),
+            ("source_lengths", slots.source_lengths, rows),
+            ("total_length", self._total_length, 1),
+            ("top_k", self._top_k, 1),
+        ):
+            bind_array(binding.bind_input, name, array[:length])
 
 
-def _bind_output(binding: Any, name: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:
-    binding.bind_output(name, "cpu", 0, array.dtype.type, shape, array.ctypes.data)
+@dataclass(frozen=True)
+class _Bound:
+    """A binding and the arrays that its outputs are written to, by slot."""
+
+    binding: Any
+    ids: NDArray[np.int64]
+    logprobs: NDArray[np.float32]
+    alignment: NDArray[np.float32] | None
+
+    @classmethod
+    def make(cls, session: Any, rows: int, best: int, pieces: int) -> _Bound:
+        """Outputs [B,K] and, if `pieces` are named, the alignment [B,S]."""
+        binding = session.io_binding()
+        ids, logprobs = np.zeros((rows, best), np.int64), np.zeros((rows, best), np.float32)
+        bind_array(binding.bind_output, "top_ids", ids)
+        bind_array(binding.bind_output, "top_logprobs", logprobs)
+        alignment = np.zeros((rows, pieces), np.float32) if pieces else None
+        if alignment is not None:
+            bind_array(binding.bind_output, "alignment", alignment)
+        return cls(binding, ids, logprobs, alignment)
+
+
+def _pairs(dimensions: Dimensions, prefix: str) -> Iterator[tuple[str, str]]:
+    for layer in range(dimensions.decoder_layers):
+        yield f"{prefix}key.{layer}", f"{prefix}value.{layer}"
+
+
+def _bind_part(bind: Any, name: str, device: str, cache: Cache, part: int, rows: int) -> None:
+    shape = cache.layout.graph_shape(rows, cache.length)
+    bind(name, device, 0, cache.layout.dtype.type, shape, cache.address(part))

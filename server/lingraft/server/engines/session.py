@@ -10,10 +10,17 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from lingraft.server.engines import kernels
 from lingraft.server.errors import BundleError, ProviderError
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _ERRORS_ONLY = 3
+_COMPUTING = {
+    *("MatMul", "Gemm", "MatMulNBits", "MatMulIntegerToFloat", "QuantizeLinear"),
+    *("GroupQueryAttention", "MultiHeadAttention", "LayerNormalization", "SkipLayerNormalization"),
+    *("Softmax", "LogSoftmax", "TopK", "Gelu", "QuickGelu", "GatherND", "ScatterND"),
+}
+_FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
 def open_session(path: Path, provider: str, threads: int) -> Any:
@@ -37,7 +44,24 @@ def open_session(path: Path, provider: str, threads: int) -> Any:
             f"provider {provider} did not start for {path.name}: its driver or libraries are "
             "missing (ONNX Runtime's lines above say which); mend them, or use --provider cpu"
         )
+    if provider != "cpu" and (names := left_behind(session)):
+        raise ProviderError(
+            f"{path.name} has operators that ONNX Runtime {ort.__version__} runs on the CPU alone, "
+            f"not on {provider}: {', '.join(names)}; use another release of it, or --provider cpu"
+        )
     return session
+
+
+def left_behind(session: Any) -> list[str]:
+    """Kinds of operators that compute and were given to the CPU beside another device.
+
+    ONNX Runtime puts what a device lacks on the CPU without a word. What only counts shapes belongs
+    there; of the rest none does. Releases that cannot tell are trusted.
+    """
+    tell = getattr(session, "get_provider_graph_assignment_info", None)
+    parts = tell() if tell else ()
+    on_host = [part for part in parts if part.ep_name == _PROVIDERS["cpu"]]
+    return sorted({node.op_type for part in on_host for node in part.get_nodes()} & _COMPUTING)
 
 
 def _open(path: Path, wanted: str, threads: int) -> Any:
@@ -47,6 +71,8 @@ def _open(path: Path, wanted: str, threads: int) -> Any:
     options.log_severity_level = _ERRORS_ONLY
     # A thread that waits for work sleeps: the event loop and other models share these cores.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    kernels.register(options)
     state = ort.capi.onnxruntime_pybind11_state
     unreadable = (state.Fail, state.InvalidGraph, state.InvalidProtobuf, state.NotImplemented)
     try:
@@ -65,6 +91,15 @@ def check_interface(
     absent += [f"output {name}" for name in outputs if name not in has_outputs]
     if absent:
         raise BundleError(f"graph {path} lacks {', '.join(absent)}")
+
+
+def element_types(session: Any) -> dict[str, np.dtype[Any]]:
+    """Element type of every floating-point input, by name."""
+    return {
+        each.name: np.dtype(_FLOATS[each.type])
+        for each in session.get_inputs()
+        if each.type in _FLOATS
+    }
 
 
 def pad(rows: Sequence[Sequence[int]], filler: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -77,6 +77,7 @@ def _described(model: ServedModel) -> models_pb2.Model:
         family=manifest.family,
         state=models_pb2.Model.STATE_READY,
         precision=f"PRECISION_{model.precision.name}",
+        provider=model.provider,
         pairs=[_direction(pair) for pair in manifest.pairs],
         labels=manifest.labels,
         languages=manifest.languages,

@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
-from lingraft.server.batching import Document, Hypothesis, Scheduler, Scores, Source
+from lingraft.server.batching import Decoded, Document, Scheduler, Scores, Source
 from lingraft.server.bundle import Bundle, Pair, Precision
 from lingraft.server.errors import (
     ConfigError,
@@ -27,11 +28,15 @@ _MOST_LISTED = 20
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A loaded bundle. `manifest` holds the evidence that the API quotes."""
+    """A loaded bundle. `manifest` holds the evidence that the API quotes.
+
+    `provider` is the device that runs it: "cpu" or "cuda".
+    """
 
     bundle: Bundle
     manifest: bundle_pb2.Bundle
     precision: Precision
+    provider: str
     loaded: datetime
     codec: TextCodec
     scheduler: Scheduler[Any, Any]
@@ -51,19 +56,22 @@ class ServedModel:
 class Translator(ServedModel):
     """A model that translates."""
 
-    scheduler: Scheduler[Source, Hypothesis]
+    scheduler: Scheduler[Source, Decoded]
 
     def pair(self, source: str, target: str) -> Pair | None:
         """The pair as the bundle spells it; case does not matter."""
-        wanted = (source.lower(), target.lower())
-        for pair in self.bundle.pairs:
-            if (pair.source.lower(), pair.target.lower()) == wanted:
-                return pair
-        return None
+        place = self._places.get((source.lower(), target.lower()))
+        return None if place is None else self.bundle.pairs[place]
 
     def evidence(self, pair: Pair) -> bundle_pb2.BundlePair:
         """What the manifest says of a pair."""
-        return self.manifest.pairs[self.bundle.pairs.index(pair)]
+        return self.manifest.pairs[self._places[pair.source.lower(), pair.target.lower()]]
+
+    @cached_property
+    def _places(self) -> dict[tuple[str, str], int]:
+        """Where each pair stands in the bundle: NLLB-200 has 40,000."""
+        pairs = reversed(list(enumerate(self.bundle.pairs)))  # of equal ones, the first counts
+        return {(pair.source.lower(), pair.target.lower()): place for place, pair in pairs}
 
 
 @dataclass(frozen=True)

@@ -9,20 +9,14 @@ from typing import Any
 
 from google.protobuf import duration_pb2
 
-from lingraft.server.batching import Hypothesis
+from lingraft.server.batching import Decoded, gathered
 from lingraft.server.errors import InternalError, RequestError, merge
 from lingraft.server.services import pairs
 from lingraft.server.services.common import Edge, batch_faults, invalid, refuse, unfilled
 from lingraft.server.services.options import option_faults, read_options
+from lingraft.server.services.reading import Job, Reading, read
 from lingraft.server.services.registry import Choice, Registry
-from lingraft.server.services.translating import (
-    Futures,
-    Job,
-    Reading,
-    compose,
-    read,
-    submit,
-)
+from lingraft.server.services.translating import Futures, compose, submit
 from lingraft.server.status import to_status
 from lingraft.v1 import translation_pb2, translation_pb2_grpc
 
@@ -33,7 +27,7 @@ class _Outcome:
 
     result: translation_pb2.TranslationResult
     reading: Reading
-    hypotheses: Sequence[Hypothesis] = ()
+    decoded: Sequence[Decoded] = ()
 
 
 class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
@@ -91,13 +85,14 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
 
     def _job(self, request: translation_pb2.TranslateTextRequest) -> Job:
         """Checks the whole request; all faults are refused at once."""
-        faults = batch_faults(self._edge, request, "contents") + option_faults(request)
+        faults = batch_faults(self._edge, request, "contents")
         try:
             choice = self._choose(request)
         except RequestError as fault:
-            raise merge([*faults, fault]) from fault
-        refuse(faults)
-        return Job(choice, read_options(request), self._edge)
+            raise merge([*faults, *option_faults(request, None), fault]) from fault
+        defaults = choice.model.bundle.decoding
+        refuse([*faults, *option_faults(request, defaults)])
+        return Job(choice, read_options(request, defaults), self._edge)
 
     def _choose(self, request: translation_pb2.TranslateTextRequest) -> Choice:
         if not request.target_language:
@@ -128,13 +123,13 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
         try:
             if reading.error is not None:
                 raise reading.error
-            hypotheses = await asyncio.gather(*map(asyncio.wrap_future, futures))
-            translation = compose(job, reading, hypotheses)
+            decoded = await gathered(futures)
+            translation = compose(job, reading, decoded)
         except (RequestError, InternalError) as error:
             result = translation_pb2.TranslationResult(error=to_status(error))
             return _Outcome(result, reading)
         result = translation_pb2.TranslationResult(translation=translation)
-        return _Outcome(result, reading, hypotheses)
+        return _Outcome(result, reading, decoded)
 
 
 def _abandon(futures: Sequence[Futures]) -> None:
@@ -153,12 +148,12 @@ def _stream_response(
 
 
 def _usage(outcomes: Sequence[_Outcome]) -> translation_pb2.UsageStats:
-    answered = [outcome for outcome in outcomes if outcome.hypotheses]
-    rows = [sentence for outcome in answered for sentence in outcome.reading.sentences]
-    produced = [hypothesis for outcome in answered for hypothesis in outcome.hypotheses]
+    answered = [outcome for outcome in outcomes if outcome.decoded]
+    tasks = [task for outcome in answered for task in outcome.reading.tasks]
+    produced = [decoded.found[0] for outcome in answered for decoded in outcome.decoded]
     return translation_pb2.UsageStats(
         input_characters=sum(len(outcome.reading.text) for outcome in answered),
-        input_tokens=sum(len(row.pieces) + 2 for row in rows),
+        input_tokens=sum(len(task.source.ids) for task in tasks),
         output_tokens=sum(len(each.logprobs) for each in produced),
     )
 
@@ -166,7 +161,7 @@ def _usage(outcomes: Sequence[_Outcome]) -> translation_pb2.UsageStats:
 def _timings(
     outcomes: Sequence[_Outcome], read_s: float, total_s: float
 ) -> translation_pb2.Timings:
-    rows = [hypothesis for outcome in outcomes for hypothesis in outcome.hypotheses]
+    rows = [decoded for outcome in outcomes for decoded in outcome.decoded]
     return translation_pb2.Timings(
         total=_duration(total_s),
         queue=_duration(max((row.queue_s for row in rows), default=0.0)),

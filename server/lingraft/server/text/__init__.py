@@ -1,12 +1,13 @@
 """Text: into sentences and ids, and back."""
 
 from lingraft.server.text.checks import is_copy, is_loop
-from lingraft.server.text.codec import TextCodec, neutralize_tags
+from lingraft.server.text.codec import Encoded, TextCodec, neutralize_tags
 from lingraft.server.text.segments import Assembled, Sentence, Span, assemble, segment
 from lingraft.server.text.sentences import split_sentences
 
 __all__ = [
     "Assembled",
+    "Encoded",
     "Sentence",
     "Span",
     "TextCodec",

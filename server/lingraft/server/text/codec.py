@@ -1,17 +1,15 @@
-"""Text to ids and back: normalisation, tags, SentencePiece (Kudo and Richardson, EMNLP 2018)."""
+"""Text to ids and back: normalisation, language tags, prefixes, tokenizer."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
-import sentencepiece
-
-from lingraft.server.bundle import Bundle
+from lingraft.server.bundle import Bundle, TagPlacement
 from lingraft.server.errors import BundleError
+from lingraft.server.text.tokenizers import Tokenizer, open_tokenizer
 
 # The beginning of what could be read as a language tag, `>>yor<<`.
 _TAG_BEGIN = re.compile(r">>(?=[^<>\s]+<<)")
@@ -22,60 +20,107 @@ def neutralize_tags(text: str) -> str:
     return _TAG_BEGIN.sub(">> ", text)
 
 
+@dataclass(frozen=True)
+class Encoded:
+    """A source for the encoder, and the piece that its target must begin with, if any."""
+
+    ids: tuple[int, ...]
+    forced: int | None
+
+
 class TextCodec:
     """The ids of one bundle. Safe to use from any thread.
 
-    Raises BundleError when a SentencePiece model cannot be read or has more pieces than the model.
+    Raises BundleError when a tokenizer cannot be read or has more pieces than the model.
     """
 
     def __init__(self, bundle: Bundle) -> None:
-        self._source = _load(bundle, bundle.source_tokenizer)
+        special = bundle.special
+        self._source = open_tokenizer(bundle.source_tokenizer, special.unk)
         same = bundle.source_tokenizer == bundle.target_tokenizer
-        self._target = self._source if same else _load(bundle, bundle.target_tokenizer)
+        self._target = (
+            self._source if same else open_tokenizer(bundle.target_tokenizer, special.unk)
+        )
+        for tokenizer in (self._source, self._target):
+            _check_size(bundle, tokenizer)
         self._tables = {
             language: str.maketrans(dict(mapping)) for language, mapping in bundle.mappings.items()
         }
-        special = bundle.special
+        self._composed = bundle.composed
         self._eos = special.eos
-        self._tags = dict(bundle.tags)
-        self._silent = {special.eos, special.unk, special.pad, special.decoder_start}
-        self._silent.update(bundle.tags.values())
+        self._text_start = () if special.text_start is None else (special.text_start,)
+        self._placement, self._tags = bundle.tag_placement, dict(bundle.tags)
+        meaning = {special.eos, special.pad, special.decoder_start, *bundle.tags.values()}
+        self._reserved = meaning | set(self._source.reserved.values()) - {special.unk}
+        self._silent = meaning | {special.unk}
+        self._break_up = _breaker(self._source.reserved)
+        self._prefixes = {
+            (pair.source.lower(), pair.target.lower()): tuple(self._source.encode(pair.prefix))
+            for pair in bundle.pairs
+            if pair.prefix
+        }
 
     def normalize(self, text: str, language: str) -> str:
-        """NFC, then the letter mappings of `language` (BCP-47, any case), then harmless tags."""
-        composed = unicodedata.normalize("NFC", text)
+        """NFC, then the letter mappings of `language` (BCP-47, any case), then harmless tags.
+
+        NFC is left out where the bundle says so.
+        """
+        composed = unicodedata.normalize("NFC", text) if self._composed else text
         table = self._tables.get(language.lower())
-        return neutralize_tags(composed.translate(table) if table else composed)
+        mapped = composed.translate(table) if table else composed
+        return self._break_up(neutralize_tags(mapped))
 
     def pieces(self, text: str, language: str) -> list[int]:
-        """Ids of the text alone, without tag and end."""
-        ids: list[int] = self._source.encode(self.normalize(text, language))
-        return ids
+        """Ids of the text alone, without tag, prefix and end; none has a meaning of its own."""
+        ids = self._source.encode(self.normalize(text, language))
+        return [each for each in ids if each not in self._reserved]
 
-    def translation_ids(self, pieces: Iterable[int], target: str) -> tuple[int, ...]:
-        """What the encoder of a translation model reads: target tag, pieces, end."""
-        return (self._tags[target.lower()], *pieces, self._eos)
+    def translation(self, pieces: Iterable[int], source: str, target: str) -> Encoded:
+        """What a translation model is given for `pieces` of a pair of the bundle (BCP-47)."""
+        front, forced = self._front(source, target)
+        return Encoded((*front, *pieces, self._eos), forced)
+
+    def target_pieces(self, text: str, language: str) -> list[int]:
+        """Ids of a piece of target text, without tag and end; none has a meaning of its own."""
+        ids = self._target.encode(self.normalize(text, language))
+        return [each for each in ids if each not in self._reserved]
+
+    def framing(self, source: str, target: str) -> int:
+        """Ids around the pieces of every source of a pair: tag, prefix, end."""
+        return len(self._front(source, target)[0]) + 1
 
     def classification_ids(self, pieces: Iterable[int]) -> tuple[int, ...]:
-        """What a classifier reads: pieces, end."""
-        return (*pieces, self._eos)
+        """What a classifier reads: what stands first, if anything, then pieces, end."""
+        return (*self._text_start, *pieces, self._eos)
 
     def decode(self, ids: Iterable[int]) -> str:
         """Text of target ids; ids with a meaning of their own say nothing."""
-        spoken = [each for each in ids if each not in self._silent]
-        text: str = self._target.decode(spoken)
-        return text.strip()
+        return self._target.decode(each for each in ids if each not in self._silent).strip()
+
+    def _front(self, source: str, target: str) -> tuple[tuple[int, ...], int | None]:
+        """What stands before the pieces of a source, and the forced first piece of the target."""
+        source, target = source.lower(), target.lower()
+        prefix = self._prefixes.get((source, target), ())
+        if self._placement is TagPlacement.NONE:
+            return prefix, None
+        if self._placement is TagPlacement.SOURCE_AND_TARGET:
+            return (self._tags[source], *prefix), self._tags[target]
+        return (self._tags[target], *prefix), None
 
 
-def _load(bundle: Bundle, path: Path) -> Any:
-    try:
-        processor = sentencepiece.SentencePieceProcessor(model_file=str(path))
-    except (RuntimeError, OSError) as error:
-        raise BundleError(f"{path} is no SentencePiece model: {error}") from error
+def _breaker(pieces: Iterable[str]) -> Callable[[str], str]:
+    """A function that puts a space into every one of `pieces` that a text spells."""
+    longest_first = sorted((piece for piece in pieces if len(piece) > 1), key=len, reverse=True)
+    if not longest_first:
+        return lambda text: text
+    spelled = re.compile("|".join(map(re.escape, longest_first)))
+    return lambda text: spelled.sub(lambda found: f"{found[0][0]} {found[0][1:]}", text)
+
+
+def _check_size(bundle: Bundle, tokenizer: Tokenizer) -> None:
     size = bundle.dimensions.vocabulary_size
-    if size and processor.get_piece_size() > size:
+    if size and tokenizer.size > size:
         raise BundleError(
-            f"{path} has {processor.get_piece_size()} pieces, the model only {size}: they are not "
-            "of one bundle"
+            f"the tokenizer of {bundle.folder} has {tokenizer.size} pieces, the model only {size}: "
+            "they are not of one bundle"
         )
-    return processor

@@ -16,6 +16,7 @@ from lingraft.training.export.manifest import MANIFEST_FILE, gaps, is_bundle_pat
 from lingraft.v1.bundle_pb2 import Bundle, BundleFile
 
 Content = bytes | Path
+_CHUNK = 1 << 24  # bytes of a file that are read at once
 
 
 def write_bundle(folder: Path, manifest: Bundle, files: Mapping[str, Content]) -> Bundle:
@@ -36,16 +37,16 @@ def write_bundle(folder: Path, manifest: Bundle, files: Mapping[str, Content]) -
         ExportError: names everything that is missing or contradictory, or says that `folder` holds
             something that is no bundle.
     """
-    contents, faults = _read(files)
+    found, faults = _fingerprints(files)
     complete = Bundle()
     complete.CopyFrom(manifest)
     del complete.files[:]
-    complete.files.extend(_fingerprint(path, contents[path]) for path in sorted(contents))
+    complete.files.extend(found)
     if faults := [*faults, *gaps(complete)]:
         listed = "".join(f"\n  - {fault}" for fault in faults)
         raise ExportError(f"the bundle {folder} was not written, its manifest is faulty:{listed}")
     with _replacing(folder) as draft:
-        for path, content in contents.items():
+        for path, content in files.items():
             _write(draft / path, content)
         _write(draft / MANIFEST_FILE, manifest_json(complete).encode())
     return complete
@@ -56,29 +57,59 @@ def manifest_json(manifest: Bundle) -> str:
     return MessageToJson(manifest, indent=2, ensure_ascii=False) + "\n"
 
 
-def _read(files: Mapping[str, Content]) -> tuple[dict[str, bytes], list[str]]:
-    """Contents by path, and a fault for every one that cannot be read."""
-    contents, faults = {}, []
-    for path, content in files.items():
+@contextlib.contextmanager
+def working_folder(folder: Path) -> Iterator[Path]:
+    """A folder beside that of a bundle, for its larger files until they are written.
+
+    Raises:
+        ExportError: it cannot be made, or `folder` holds something that is no bundle.
+    """
+    _refuse_foreign(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        work = tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent)
+    except OSError as error:
+        raise ExportError(f"the bundle {folder} could not be written: {error}") from error
+    with work as name:
+        yield Path(name)
+
+
+def _fingerprints(files: Mapping[str, Content]) -> tuple[list[BundleFile], list[str]]:
+    """Fingerprints in the order of paths, and a fault for every file that cannot be read."""
+    found, faults = [], []
+    for path, content in sorted(files.items()):
         if not is_bundle_path(path):
             faults.append(f"{path!r} is not a path inside the bundle")
             continue
         try:
-            contents[path] = content if isinstance(content, bytes) else content.read_bytes()
+            found.append(_fingerprint(path, content))
         except OSError as error:
             faults.append(f"{path} cannot be read from {content!r}: {error.strerror}")
-    return contents, faults
+    return found, faults
 
 
-def _fingerprint(path: str, content: bytes) -> BundleFile:
-    digest = hashlib.sha256(content).hexdigest()
-    return BundleFile(path=path, size_bytes=len(content), sha256=digest)
+def _fingerprint(path: str, content: Content) -> BundleFile:
+    digest, size = hashlib.sha256(), 0
+    for chunk in _chunks(content):
+        digest.update(chunk)
+        size += len(chunk)
+    return BundleFile(path=path, size_bytes=size, sha256=digest.hexdigest())
 
 
-def _write(path: Path, content: bytes) -> None:
+def _chunks(content: Content) -> Iterator[bytes]:
+    """The content in parts: files may be larger than memory wants to hold."""
+    if isinstance(content, bytes):
+        yield content
+        return
+    with content.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            yield chunk
+
+
+def _write(path: Path, content: Content) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
-        file.write(content)
+        file.writelines(_chunks(content))
         file.flush()
         os.fsync(file.fileno())
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from lingraft.v1 import bundle_pb2 as pb
 from lingraft.v1.common_pb2 import Metric, PairStatus, TransferReport, Verdict
 
 Lines = Iterator[str]
+_MOST_SILENT = 12  # directions without figures that are told one by one
 
 _STATUS = {
     "PAIR_STATUS_TRAINED": "trained on parallel text of this pair",
     "PAIR_STATUS_TRANSFER": "grafted: fine-tuned on this pair from a parent of other languages",
     "PAIR_STATUS_ZERO_SHOT": "zero-shot: never trained on this pair",
     "PAIR_STATUS_PIVOT": "through a third language",
+    "PAIR_STATUS_NOT_STATED": "exported from a checkpoint that does not say what it was trained on",
 }
 _VERDICT = {
     "VERDICT_UNSPECIFIED": "not tested for negative transfer",
@@ -56,7 +58,12 @@ def _head(m: pb.Bundle) -> Lines:
 def _quality(m: pb.Bundle) -> Lines:
     if m.task == pb.TASK_TRANSLATION:
         yield from ("## Directions", "")
-        for pair in m.pairs:
+        silent = [p for p in m.pairs if not p.metrics and not p.HasField("transfer")]
+        told = list(m.pairs)
+        if len(silent) > _MOST_SILENT:
+            told = [p for p in m.pairs if p.metrics or p.HasField("transfer")]
+            yield from _summary(silent)
+        for pair in told:
             yield f"### {pair.source_language} to {pair.target_language}"
             yield ""
             yield f"- Status: {_STATUS[PairStatus.Name(pair.status)]}"
@@ -72,6 +79,21 @@ def _quality(m: pb.Bundle) -> Lines:
     if m.HasField("transfer"):
         yield from _transfer(m.transfer)
     yield ""
+
+
+def _summary(pairs: Sequence[pb.BundlePair]) -> Lines:
+    """Directions about which no more than their status is known, by status."""
+    for status in sorted({pair.status for pair in pairs}):
+        sources, targets = (
+            sorted({getattr(pair, side) for pair in pairs if pair.status == status})
+            for side in ("source_language", "target_language")
+        )
+        count = sum(pair.status == status for pair in pairs)
+        yield f"{count} directions, {_STATUS[PairStatus.Name(status)]}; quality not measured."
+        yield ""
+        yield f"- From: {', '.join(sources)}"
+        yield f"- To: {', '.join(targets)}"
+        yield ""
 
 
 def _measured(metrics: Iterable[Metric]) -> Lines:

@@ -8,23 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 
 from lingraft.training.errors import ExportError
-from lingraft.training.export.bundle import Content, write_bundle
+from lingraft.training.export.bundle import Content, working_folder, write_bundle
 from lingraft.training.export.card import model_card
 from lingraft.training.export.classifier import classifier_graph
 from lingraft.training.export.facts import (
     CARD_FILE,
+    PRECISION_NAMES,
     SPM_FILE,
     begin,
     graph_path,
     refuse_negative,
     require_complete,
 )
-from lingraft.training.export.graph import serialise
+from lingraft.training.export.native import nativise, store_twin
 from lingraft.training.export.parity import check_classifier_parity
-from lingraft.training.export.quantize import quantise
+from lingraft.training.export.precisions import changes
 from lingraft.training.export.runtime import Ids, classify
+from lingraft.training.export.storing import store
+from lingraft.training.export.tables import pack_tables
 from lingraft.training.export.weights import Floats, StateDict
 from lingraft.v1 import bundle_pb2 as pb
 from lingraft.v1.common_pb2 import Metric
@@ -37,7 +41,7 @@ class ClassifierDev:
     Attributes:
         name: name of the set, never a path; it stands in the manifest.
         sources: ids of each text, eos last.
-        labels: index of each text's label.
+        labels: index of each text's label; () for those that the model gives.
         reference: the PyTorch model in fp32: ids to logits [N,C].
     """
 
@@ -88,51 +92,102 @@ def export_classifier(export: ClassifierExport, folder: Path) -> pb.Bundle:
     """
     refuse_negative(export.facts)
     draft = begin(export.facts, export.config, pb.TASK_CLASSIFICATION, export.tokenizer)
-    if len(draft.labels) != len(export.head_bias):
-        raise ExportError(f"{len(draft.labels)} labels for {len(export.head_bias)} logits")
-    for precision in export.precisions:
+    weight, bias = export.head_weight, export.head_bias
+    return write_classifier(
+        folder,
+        draft,
+        lambda: classifier_graph(export.config, export.encoder_state, weight, bias),
+        export.dev,
+        {SPM_FILE: export.tokenizer, **export.extra_files},
+        export.precisions,
+        export.threads,
+    )
+
+
+def write_classifier(
+    folder: Path,
+    draft: pb.Bundle,
+    build: Callable[[], onnx.ModelProto],
+    dev: ClassifierDev,
+    files: Mapping[str, Content],
+    precisions: Sequence[pb.Precision],
+    threads: int = 1,
+) -> pb.Bundle:
+    """Build the graphs of a classifier, check and measure them, and write the bundle.
+
+    Args:
+        folder: the bundle's folder.
+        draft: the manifest but for `graphs` and `files`; changed.
+        build: makes the fp32 graph `classifier`.
+        dev: text to check and measure on.
+        files: tokenizer and further files by path.
+        precisions: graph sets of the bundle; the first is the server's default.
+        threads: threads of ONNX Runtime.
+
+    Raises:
+        ExportError: facts are missing (all are named), or the folder cannot be written.
+        ParityError: the fp32 graph gives some text other logits than the model.
+    """
+    for precision in precisions:
         draft.graphs.add(precision=precision, classifier=graph_path("classifier", precision))
     names = [graphs.classifier for graphs in draft.graphs]
-    require_complete(draft, [*names, SPM_FILE, CARD_FILE, *export.extra_files])
-    graphs = _build_graphs(export)
-    _measure(draft, graphs, export)
-    files: dict[str, Content] = dict(export.extra_files)
-    for precision in export.precisions:
-        files[graph_path("classifier", precision)] = graphs[precision]
-    files[SPM_FILE] = export.tokenizer
-    files[CARD_FILE] = model_card(draft).encode()
-    return write_bundle(folder, draft, files)
+    require_complete(draft, [*names, CARD_FILE, *files])
+    with working_folder(folder) as work:
+        graphs = _build_graphs(build(), precisions, len(draft.labels), work)
+        _measure(draft, graphs, dev, threads)
+        found = [work.glob(f"*.{PRECISION_NAMES[precision]}.*") for precision in precisions]
+        written = {path.name: path for paths in found for path in paths}
+        card = {CARD_FILE: model_card(draft).encode()}
+        return write_bundle(folder, draft, {**files, **written, **card})
 
 
-def _build_graphs(export: ClassifierExport) -> dict[pb.Precision, bytes]:
-    state, weight, bias = export.encoder_state, export.head_weight, export.head_bias
-    plain = classifier_graph(export.config, state, weight, bias)
-    graphs = {pb.PRECISION_FP32: serialise(plain)}
-    if pb.PRECISION_INT8 in export.precisions:
-        graphs[pb.PRECISION_INT8] = serialise(quantise(plain))
+def _build_graphs(
+    plain: onnx.ModelProto, precisions: Sequence[pb.Precision], labels: int, work: Path
+) -> dict[pb.Precision, Path]:
+    """Graphs in files of the folder `work`.
+
+    fp32 always, for it is what parity is asserted on, and the other precisions asked for. It is
+    stored last: a large graph loses its weights to a file of their own then.
+    """
+    logits = plain.graph.output[0].type.tensor_type.shape.dim[1].dim_value
+    if logits != labels:
+        raise ExportError(f"{labels} labels for {logits} logits")
+    others = [each for each in dict.fromkeys(precisions) if each != pb.PRECISION_FP32]
+    graphs = {}
+    for precision in (*others, pb.PRECISION_FP32):
+        graphs[precision] = work / graph_path("classifier", precision)
+        smaller = pack_tables(plain) if precision == pb.PRECISION_INT8 else plain
+        store(changes(precision)[0](smaller), graphs[precision])
+        if precision == pb.PRECISION_INT8:
+            store_twin(nativise(smaller), graphs[precision])
     return graphs
 
 
 def _measure(
-    draft: pb.Bundle, graphs: Mapping[pb.Precision, bytes], export: ClassifierExport
+    draft: pb.Bundle, graphs: Mapping[pb.Precision, Path], dev: ClassifierDev, threads: int
 ) -> None:
     """Assert parity of fp32, then fill in what every precision costs."""
-    dev, pad = export.dev, export.config.pad_token_id
     if not dev.sources:
         raise ExportError(f"dev text {dev.name!r} is empty: parity cannot be asserted on it")
     expected = dev.reference(dev.sources)
     produced = {
-        precision: classify(graph, dev.sources, pad, threads=export.threads)
+        precision: classify(graph, dev.sources, draft.special_ids.pad, threads=threads)
         for precision, graph in graphs.items()
     }
     check_classifier_parity(expected, produced[pb.PRECISION_FP32])
-    best = _accuracy(expected, dev.labels)
+    labels = dev.labels or expected.argmax(1).tolist()
+    signature = "" if dev.labels else "against the labels that the fp32 model gives"
+    best = _accuracy(expected, labels)
     for graph_set in draft.graphs:
         logits = produced[graph_set.precision]
         graph_set.identical_share = float(np.mean(expected.argmax(1) == logits.argmax(1)))
-        loss = best - _accuracy(logits, dev.labels)
-        size = len(dev.sources)
-        metric = Metric(name="accuracy", value=loss, test_set=dev.name, size=size)
+        metric = Metric(
+            name="accuracy",
+            value=best - _accuracy(logits, labels),
+            test_set=dev.name,
+            size=len(dev.sources),
+            signature=signature,
+        )
         graph_set.quality_loss.CopyFrom(metric)
 
 

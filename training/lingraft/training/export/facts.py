@@ -17,7 +17,12 @@ from lingraft.v1.common_pb2 import VERDICT_REFUSE, Metric, TransferReport
 
 SPM_FILE = "source.spm"
 CARD_FILE = "README.md"
-PRECISION_NAMES = {pb.PRECISION_FP32: "fp32", pb.PRECISION_INT8: "int8"}
+PRECISION_NAMES = {
+    pb.PRECISION_FP32: "fp32",
+    pb.PRECISION_INT8: "int8",
+    pb.PRECISION_INT4: "int4",
+    pb.PRECISION_FP16: "fp16",
+}
 
 
 def to_arrays(state: Mapping[str, Any]) -> dict[str, Floats]:
@@ -79,6 +84,34 @@ def begin(facts: pb.Bundle, config: Any, task: pb.Task, spm: Path) -> pb.Bundle:
     if faults := list(_contradictions(draft, config, pieces)):
         listed = "".join(f"\n  - {fault}" for fault in faults)
         raise ExportError(f"what is said of {facts.name!r} contradicts its model:{listed}")
+    return draft
+
+
+def begin_stock(facts: pb.Bundle, config: Any) -> pb.Bundle:
+    """A copy of the `facts` of a stock checkpoint with what follows from its configuration.
+
+    Raises:
+        ExportError: names every fact that contradicts the model.
+    """
+    draft = pb.Bundle()
+    draft.CopyFrom(facts)
+    draft.format_version, draft.family = FORMAT_VERSION, config.model_type
+    draft.task = pb.TASK_TRANSLATION
+    ids, size = draft.special_ids, config.vocab_size
+    own = {"eos": config.eos_token_id, "pad": config.pad_token_id}
+    faults = [
+        f"{name} is {getattr(ids, name)} in the tokenizer, {known} in the model"
+        for name, known in own.items()
+        if getattr(ids, name) != known
+    ]
+    faults += [
+        f"language tag {tag.piece} has id {tag.id}, the model only {size} pieces"
+        for tag in draft.language_tags
+        if tag.id >= size
+    ]
+    if faults:
+        listed = "".join(f"\n  - {fault}" for fault in faults)
+        raise ExportError(f"the tokenizer of {facts.name!r} contradicts its model:{listed}")
     return draft
 
 

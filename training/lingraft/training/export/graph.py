@@ -6,18 +6,23 @@ the same bytes, and no release of an exporter can change what a bundle computes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 # Known to ONNX Runtime 1.20 and later; Gelu needs opset 20.
 _OPSET = 21
 _IR_VERSION = 10
+ROWS = "lingraft.rows"  # key of a node's metadata: see GraphBuilder.product
 CONTRIB = "com.microsoft"  # ONNX Runtime's own operators, present in every build of it
+
+# Bytes of weights that go into one file: protobuf reads less than 2^31, and nodes want room too.
+LARGEST_MESSAGE = 2**31 - 2**26
 
 Array = NDArray[Any]
 
@@ -31,12 +36,14 @@ _ELEMENT_TYPES = {
 class GraphBuilder:
     """Collects nodes, constants, inputs and outputs; `build` turns them into a checked model."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, opset: int = _OPSET) -> None:
+        self._name, self._opset = name, opset
         self._nodes: list[onnx.NodeProto] = []
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
-        self._constants: dict[str, onnx.TensorProto] = {}
+        # Constants go right into the model: they may be gigabytes, and are there only once.
+        self._model = onnx.ModelProto(ir_version=_IR_VERSION, producer_name="lingraft")
+        self._constants: set[str] = set()
 
     def input(self, name: str, dtype: type[np.generic], shape: Sequence[str | int]) -> str:
         """Declare a graph input; a string in `shape` is a dimension known at run time."""
@@ -50,8 +57,10 @@ class GraphBuilder:
     def constant(self, name: str, value: Array) -> str:
         """Store an array in the file; the second call with one name gives the first array."""
         if name not in self._constants:
-            array = np.ascontiguousarray(value).reshape(value.shape)
-            self._constants[name] = numpy_helper.from_array(array, name)
+            self._constants.add(name)
+            tensor = self._model.graph.initializer.add(name=name, dims=value.shape)
+            tensor.data_type = helper.np_dtype_to_tensor_dtype(value.dtype)
+            tensor.raw_data = value.tobytes()
         return name
 
     def floats(self, *values: float) -> str:
@@ -72,6 +81,17 @@ class GraphBuilder:
         """
         return self.ops(kind, *inputs, names=[name], domain=domain, **attributes)[0]
 
+    def product(self, x: str, weight: str, rows: str = "") -> str:
+        """MatMul of `x` [.., in] and the constant `weight` [in, out].
+
+        `rows` says that `x` is a matrix [R, in]; all products of one graph with the same word have
+        the same R. The quantiser makes faster integer products of those.
+        """
+        product = self.op("MatMul", x, weight)
+        if rows:
+            self._nodes[-1].metadata_props.add(key=ROWS, value=rows)
+        return product
+
     def ops(
         self, kind: str, *inputs: str, names: Sequence[str], domain: str = "", **attributes: Any
     ) -> list[str]:
@@ -84,15 +104,44 @@ class GraphBuilder:
         return outputs
 
     def build(self) -> onnx.ModelProto:
-        """The finished model, checked against the ONNX specification."""
-        graph = helper.make_graph(
-            self._nodes, self._name, self._inputs, self._outputs, list(self._constants.values())
-        )
-        opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(CONTRIB, 1)]
-        model = helper.make_model(graph, opset_imports=opsets, producer_name="lingraft")
-        model.ir_version = _IR_VERSION
-        onnx.checker.check_model(model)
+        """The finished model, checked against the ONNX specification. Once only."""
+        model, graph = self._model, self._model.graph
+        opsets = (("", self._opset), (CONTRIB, 1))
+        model.opset_import.extend(helper.make_opsetid(*opset) for opset in opsets)
+        graph.name = self._name
+        graph.node.extend(self._nodes)
+        graph.input.extend(self._inputs)
+        graph.output.extend(self._outputs)
+        check(model)
         return model
+
+
+def without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy of `model` but for its constants, which may be gigabytes."""
+    result = onnx.ModelProto(ir_version=model.ir_version, producer_name=model.producer_name)
+    result.opset_import.extend(model.opset_import)
+    result.graph.name = model.graph.name
+    result.graph.node.extend(model.graph.node)
+    result.graph.input.extend(model.graph.input)
+    result.graph.output.extend(model.graph.output)
+    return result
+
+
+def check(model: onnx.ModelProto) -> None:
+    """Check `model` against the ONNX specification.
+
+    One too large for the checker is passed over: `storing.store` checks it as a file.
+    """
+    if weight_bytes(model) <= LARGEST_MESSAGE:
+        onnx.checker.check_model(model)
+
+
+def weight_bytes(model: onnx.ModelProto) -> int:
+    """Bytes that the constants of `model` take."""
+    return sum(
+        math.prod(tensor.dims) * helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+        for tensor in model.graph.initializer
+    )
 
 
 def serialise(model: onnx.ModelProto) -> bytes:

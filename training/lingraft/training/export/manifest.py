@@ -62,7 +62,9 @@ def _identity(m: pb.Bundle) -> Gaps:
 def _translation(m: pb.Bundle) -> Gaps:
     if m.task != pb.TASK_TRANSLATION:
         return
-    yield from _missing("", pairs=m.pairs, language_tags=m.language_tags)
+    yield from _missing("", pairs=m.pairs)
+    if m.tag_placement != pb.TAG_PLACEMENT_NONE:
+        yield from _missing("", language_tags=m.language_tags)
     for i, pair in enumerate(m.pairs):
         at = f"pairs[{i}]."
         sides = {"source_language": pair.source_language, "target_language": pair.target_language}
@@ -76,9 +78,18 @@ def _translation(m: pb.Bundle) -> Gaps:
         yield from _metrics(pair.metrics, f"{at}metrics")
     for i, tag in enumerate(m.language_tags):
         yield from _missing(f"language_tags[{i}].", language=tag.language, piece=tag.piece)
+    yield from _untagged(m)
+
+
+def _untagged(m: pb.Bundle) -> Gaps:
+    """Languages without a tag where `tag_placement` puts one."""
     tagged = {tag.language for tag in m.language_tags}
-    for target in sorted({p.target_language for p in m.pairs if p.target_language} - tagged):
-        yield f"language_tags has none for target language {target}"
+    if m.tag_placement == pb.TAG_PLACEMENT_SOURCE_AND_TARGET:
+        for source in sorted({p.source_language for p in m.pairs if p.source_language} - tagged):
+            yield f"language_tags has none for source language {source}"
+    if m.tag_placement != pb.TAG_PLACEMENT_NONE:
+        for target in sorted({p.target_language for p in m.pairs if p.target_language} - tagged):
+            yield f"language_tags has none for target language {target}"
 
 
 def _classification(m: pb.Bundle) -> Gaps:
@@ -167,6 +178,10 @@ def _text(m: pb.Bundle) -> Gaps:
     yield from _path(m, m.tokenizer.source_model, "tokenizer.source_model")
     if m.task == pb.TASK_TRANSLATION or m.tokenizer.target_model:
         yield from _path(m, m.tokenizer.target_model, "tokenizer.target_model")
+    if m.tokenizer.kind == pb.TOKENIZER_KIND_SENTENCEPIECE_VOCABULARY:
+        yield from _path(m, m.tokenizer.source_vocabulary, "tokenizer.source_vocabulary")
+    if m.tokenizer.target_vocabulary:
+        yield from _path(m, m.tokenizer.target_vocabulary, "tokenizer.target_vocabulary")
     ids = m.special_ids
     if len({ids.eos, ids.unk, ids.pad}) < 3:
         yield "special_ids is missing, or two of eos, unk and pad are equal"

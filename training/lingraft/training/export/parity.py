@@ -18,9 +18,11 @@ import torch
 from transformers import GenerationConfig
 
 from lingraft.training.errors import ParityError
-from lingraft.training.export.runtime import GreedyDecoder, Ids, SpecialIds, pad_rows
+from lingraft.training.export.runtime import Graph, GreedyDecoder, Ids, SpecialIds, pad_rows
 from lingraft.training.export.weights import Floats
 
+# First piece of each target; None leaves it free, and so does an empty sequence for all rows.
+Forced = Sequence[int | None]
 # Two logits nearer than this may change places by rounding alone.
 TIE_MARGIN = 1e-4
 _BATCH_SIZES = (16, 5, 1, 11)
@@ -31,10 +33,10 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class TranslationGraphs:
-    """The two files of one precision."""
+    """The two graphs of one precision."""
 
-    encoder: bytes
-    decoder_step: bytes
+    encoder: Graph
+    decoder_step: Graph
 
 
 @dataclass(frozen=True)
@@ -71,26 +73,28 @@ def check_translation_parity(
     *,
     ties_allowed: int = 0,
     threads: int = 1,
+    forced: Forced = (),
 ) -> float:
     """Share (0 to 1) of sentences that the graphs decode as the model does.
 
     Args:
-        model: a `MarianMTModel`; left as it is.
+        model: a conditional generation model of Transformers; left as it is.
         rows: source ids, tag and eos included.
         limits: most pieces to produce for each row, eos included.
         ties_allowed: sentences that may differ where the model's two best logits are a tie.
+        forced: first piece of each target, None to leave it free; () leaves all free.
 
     Raises:
         ParityError: a sentence differs, beyond the ties allowed; shows the first few.
     """
-    expected = torch_greedy(model, rows, limits)
-    produced = graph_greedy(graphs, rows, limits, special_ids(model.config), threads)
+    expected = torch_greedy(model, rows, limits, forced)
+    produced = graph_greedy(graphs, rows, limits, special_ids(model.config), threads, forced)
     require_identical(model, rows, expected, produced, ties_allowed=ties_allowed)
     return identical_share(expected, produced)
 
 
 def special_ids(config: Any) -> SpecialIds:
-    """Special ids of a `MarianConfig`."""
+    """Special ids of a model's configuration."""
     return SpecialIds(config.eos_token_id, config.pad_token_id, config.decoder_start_token_id)
 
 
@@ -100,20 +104,23 @@ def graph_greedy(
     limits: Sequence[int],
     special: SpecialIds,
     threads: int = 1,
+    forced: Forced = (),
 ) -> list[list[int]]:
     """Greedy ids of the graphs, eos included where the answer came to its end."""
     decoder = GreedyDecoder(graphs.encoder, graphs.decoder_step, special, threads)
-    return [answer.ids for answer in decoder.decode(rows, limits, _SLOTS)]
+    return [answer.ids for answer in decoder.decode(rows, limits, _SLOTS, forced)]
 
 
-def torch_greedy(model: Any, rows: Sequence[Ids], limits: Sequence[int]) -> list[list[int]]:
+def torch_greedy(
+    model: Any, rows: Sequence[Ids], limits: Sequence[int], forced: Forced = ()
+) -> list[list[int]]:
     """Greedy ids of the model by `generate`, in fp32 on the CPU, eos included where it came."""
     answers: list[list[int]] = []
     sizes = itertools.cycle(_BATCH_SIZES)
     with _plain(model) as reference:
         while len(answers) < len(rows):
             here = slice(len(answers), len(answers) + next(sizes))
-            answers += _generate(reference, rows[here], limits[here])
+            answers += _generate(reference, rows[here], limits[here], forced[here])
     return answers
 
 
@@ -177,13 +184,18 @@ def check_classifier_parity(expected: Floats, produced: Floats) -> float:
     return 1.0
 
 
-def _generate(model: Any, rows: Sequence[Ids], limits: Sequence[int]) -> list[list[int]]:
+def _generate(
+    model: Any, rows: Sequence[Ids], limits: Sequence[int], forced: Forced
+) -> list[list[int]]:
     ids, lengths = pad_rows(rows, model.config.pad_token_id)
     real = np.arange(ids.shape[1]) < lengths[:, None]
+    start = model.config.decoder_start_token_id
+    begin = [[start] if first is None else [start, first] for first in forced or [None] * len(rows)]
     produced = model.generate(
         input_ids=torch.from_numpy(ids),
+        decoder_input_ids=torch.tensor(begin),
         attention_mask=torch.from_numpy(real.astype(np.int64)),
-        generation_config=_greedy_search(model.config, max(limits)),
+        generation_config=_greedy_search(model.config, max(max(limits) + 1 - len(begin[0]), 1)),
     )
     eos = model.config.eos_token_id
     return [

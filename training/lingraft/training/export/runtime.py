@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ import onnxruntime
 from numpy.typing import NDArray
 
 Ids = Sequence[int]
+Graph = bytes | Path  # content of a graph's file, or the file, which may have its weights beside it
 _ERRORS_ONLY = 3  # ONNX Runtime's log severity
+_CANDIDATES = 3  # the best two, should padding be one of the first
 
 
 @dataclass(frozen=True)
@@ -44,13 +47,14 @@ class Decoded:
     margin: float
 
 
-def open_session(graph: bytes, threads: int = 1) -> onnxruntime.InferenceSession:
+def open_session(graph: Graph, threads: int = 1) -> onnxruntime.InferenceSession:
     """A session on the CPU with `threads` threads inside an operator."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = _ERRORS_ONLY
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    source = graph if isinstance(graph, bytes) else str(graph)
+    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 
 
 def pad_rows(rows: Sequence[Ids], pad: int, width: int = 0) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -63,7 +67,7 @@ def pad_rows(rows: Sequence[Ids], pad: int, width: int = 0) -> tuple[NDArray[Any
 
 
 def classify(
-    graph: bytes, rows: Sequence[Ids], pad: int, *, batch: int = 16, threads: int = 1
+    graph: Graph, rows: Sequence[Ids], pad: int, *, batch: int = 16, threads: int = 1
 ) -> Any:
     """Logits [N,C] of a classifier graph, in batches of unequal lengths."""
     session = open_session(graph, threads)
@@ -77,19 +81,27 @@ def classify(
 class GreedyDecoder:
     """Greedy translation over an encoder and a decoder step."""
 
-    def __init__(self, encoder: bytes, step: bytes, special: SpecialIds, threads: int = 1) -> None:
+    def __init__(self, encoder: Graph, step: Graph, special: SpecialIds, threads: int = 1) -> None:
         self._encoder = open_session(encoder, threads)
         self._step = open_session(step, threads)
         self._special = special
 
-    def decode(self, rows: Sequence[Ids], limits: Sequence[int], slots: int = 8) -> list[Decoded]:
+    def decode(
+        self,
+        rows: Sequence[Ids],
+        limits: Sequence[int],
+        slots: int = 8,
+        forced: Sequence[int | None] = (),
+    ) -> list[Decoded]:
         """Decode every row of source ids.
 
         Args:
             rows: source ids, tag and eos included.
             limits: most pieces to produce for each row, eos included.
             slots: rows decoded side by side.
+            forced: first piece of each row's target, None to leave it free; () leaves all free.
         """
+        forced = forced or [None] * len(rows)
         width = max(len(row) for row in rows)
         state = _Slots(self._step, min(slots, len(rows)), width, max(limits))
         waiting = list(range(len(rows)))[::-1]
@@ -97,17 +109,20 @@ class GreedyDecoder:
         while waiting or state.busy:
             for slot in state.free():
                 if waiting:
-                    self._admit(state, slot, waiting.pop(), rows)
+                    row = waiting.pop()
+                    self._admit(state, slot, row, rows, forced[row])
             for slot, row in state.step(self._special):
                 if (answer := state.finished(slot, limits[row], self._special.eos)) is not None:
                     answers[row] = answer
         return [answer for answer in answers if answer is not None]
 
-    def _admit(self, state: _Slots, slot: int, row: int, rows: Sequence[Ids]) -> None:
+    def _admit(
+        self, state: _Slots, slot: int, row: int, rows: Sequence[Ids], forced: int | None
+    ) -> None:
         ids, lengths = pad_rows([rows[row]], self._special.pad)
         names = [output.name for output in self._encoder.get_outputs()]
         values = self._encoder.run(names, {"input_ids": ids, "lengths": lengths})
-        state.admit(slot, row, len(rows[row]), dict(zip(names, values, strict=True)))
+        state.admit(slot, row, len(rows[row]), dict(zip(names, values, strict=True)), forced)
 
 
 class _Slots:
@@ -123,13 +138,14 @@ class _Slots:
             i.name: np.full(
                 [sizes.get(d, d) for d in i.shape],
                 np.nan if i.name.startswith("past_") else 0.0,
-                np.float32,
+                np.float16 if i.type == "tensor(float16)" else np.float32,
             )
             for i in session.get_inputs()
             if len(i.shape) == 4
         }
         self._rows: list[int | None] = [None] * slots
         self._source_lengths = np.ones(slots, np.int64)
+        self._forced: list[int | None] = [None] * slots
         self._ids: list[list[int]] = [[] for _ in range(slots)]
         self._logprobs = np.zeros(slots)
         self._margins = np.full(slots, np.inf)
@@ -143,7 +159,14 @@ class _Slots:
         """Slots that hold no row."""
         return [slot for slot, row in enumerate(self._rows) if row is None]
 
-    def admit(self, slot: int, row: int, length: int, cross: dict[str, NDArray[Any]]) -> None:
+    def admit(
+        self,
+        slot: int,
+        row: int,
+        length: int,
+        cross: dict[str, NDArray[Any]],
+        forced: int | None = None,
+    ) -> None:
         """Put a row with `length` source positions into a free slot."""
         for name, value in cross.items():
             own = self._caches[name][slot]
@@ -152,6 +175,7 @@ class _Slots:
             else:
                 own[:, :length] = value[0]
         self._rows[slot], self._source_lengths[slot] = row, length
+        self._forced[slot] = forced
         self._ids[slot], self._logprobs[slot], self._margins[slot] = [], 0.0, np.inf
 
     def step(self, special: SpecialIds) -> list[tuple[int, int]]:
@@ -163,13 +187,18 @@ class _Slots:
             "past_lengths": past,
             "total_length": np.array([past.max() + 1], np.int32),
             "source_lengths": self._source_lengths,
-            "top_k": np.array([2], np.int64),
+            "top_k": np.array([_CANDIDATES], np.int64),
         }
         top_ids, top_logprobs = self._run(feeds)
         active = [(slot, row) for slot, row in enumerate(self._rows) if row is not None]
         for slot, _ in active:
-            self._ids[slot].append(int(top_ids[slot, 0]))
-            best, second = top_logprobs[slot].tolist()
+            first, self._forced[slot] = self._forced[slot], None
+            if first is not None:  # with certainty: its logarithm is 0
+                self._ids[slot].append(first)
+                continue
+            real = np.flatnonzero(top_ids[slot] != special.pad)
+            self._ids[slot].append(int(top_ids[slot, real[0]]))
+            best, second = top_logprobs[slot, real[:2]].tolist()
             self._logprobs[slot] += best
             self._margins[slot] = min(self._margins[slot], best - second)
         return active
@@ -186,8 +215,8 @@ class _Slots:
     def _run(self, feeds: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
         binding, slots = self._session.io_binding(), len(self._rows)
         best: list[NDArray[Any]] = [
-            np.empty((slots, 2), np.int64),
-            np.empty((slots, 2), np.float32),
+            np.empty((slots, _CANDIDATES), np.int64),
+            np.empty((slots, _CANDIDATES), np.float32),
         ]
         for name, value in (feeds | self._caches).items():
             _bind(binding.bind_input, name, value)

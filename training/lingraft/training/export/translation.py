@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from lingraft.training.errors import ExportError
 from lingraft.training.export import parity
-from lingraft.training.export.bundle import Content, write_bundle
+from lingraft.training.export.bundle import Content, working_folder, write_bundle
 from lingraft.training.export.card import model_card
 from lingraft.training.export.facts import (
     CARD_FILE,
+    PRECISION_NAMES,
     SPM_FILE,
     begin,
+    begin_stock,
     graph_path,
     refuse_negative,
     require_complete,
-    to_arrays,
 )
-from lingraft.training.export.graph import serialise
-from lingraft.training.export.marian import decoder_step_graph, encoder_graph
-from lingraft.training.export.quantize import quantise
+from lingraft.training.export.families import arrays_of, family_of
+from lingraft.training.export.native import nativise, store_twin
+from lingraft.training.export.precisions import changes
 from lingraft.training.export.runtime import Ids
+from lingraft.training.export.storing import store
 from lingraft.v1 import bundle_pb2 as pb
 from lingraft.v1.common_pb2 import Metric
 
@@ -36,10 +38,12 @@ class TranslationDev:
         name: name of the set, never a path; it stands in the manifest.
         sources: source ids, language tag first and eos last.
         references: reference translations, one for each source.
+            Empty: the fp32 model's own translations are the references.
         decode: ids to text.
         score: figure of hypotheses against references, higher is better.
         measure: name of the figure.
         signature: sacreBLEU's signature of it.
+        forced: first piece of each target, None to leave it free; () leaves all free.
     """
 
     name: str
@@ -49,6 +53,7 @@ class TranslationDev:
     score: Callable[[Sequence[str], Sequence[str]], float]
     measure: str = "chrF++"
     signature: str = ""
+    forced: parity.Forced = ()
 
 
 @dataclass(frozen=True)
@@ -56,8 +61,9 @@ class TranslationExport:
     """What the export of a translation model needs.
 
     Attributes:
-        model: a `MarianMTModel`; left as it is.
-        tokenizer: SentencePiece model whose piece ids are the model's.
+        model: a conditional generation model of one of the families; left as it is.
+        tokenizer: SentencePiece model whose piece ids are the model's; or the files of a tokenizer
+            that `facts` describes, by path inside the bundle.
         facts: manifest with what cannot be read off the model: name, version, display_name, pairs
             with metrics and transfer, language_tags, normalization, limits, decoding, calibration,
             parent, data_sources, licence. All other fields are filled in.
@@ -69,7 +75,7 @@ class TranslationExport:
     """
 
     model: Any
-    tokenizer: Path
+    tokenizer: Path | Mapping[str, Content]
     facts: pb.Bundle
     dev: TranslationDev
     extra_files: Mapping[str, Content] = field(default_factory=dict)
@@ -88,19 +94,18 @@ def export_translation(export: TranslationExport, folder: Path) -> pb.Bundle:
     """
     refuse_negative(export.facts)
     config = export.model.config
-    draft = begin(export.facts, config, pb.TASK_TRANSLATION, export.tokenizer)
+    draft, tokenizer = _begin(export)
     _fill(draft, config, export)
     names = [path for graphs in draft.graphs for path in (graphs.encoder, graphs.decoder_step)]
-    require_complete(draft, [*names, SPM_FILE, CARD_FILE, *export.extra_files])
-    graphs = _build_graphs(config, to_arrays(export.model.state_dict()), export.precisions)
-    _measure(draft, graphs, export)
-    files: dict[str, Content] = dict(export.extra_files)
-    for precision in export.precisions:
-        files[graph_path("encoder", precision)] = graphs[precision].encoder
-        files[graph_path("decoder_step", precision)] = graphs[precision].decoder_step
-    files[SPM_FILE] = export.tokenizer
-    files[CARD_FILE] = model_card(draft).encode()
-    return write_bundle(folder, draft, files)
+    require_complete(draft, [*names, *tokenizer, CARD_FILE, *export.extra_files])
+    with working_folder(folder) as work:
+        graphs = _build_graphs(config, arrays_of(export.model), export.precisions, work)
+        _measure(draft, graphs, export)
+        files: dict[str, Content] = {**export.extra_files, **tokenizer}
+        for precision in export.precisions:
+            files |= {path.name: path for path in work.glob(f"*.{PRECISION_NAMES[precision]}.*")}
+        files[CARD_FILE] = model_card(draft).encode()
+        return write_bundle(folder, draft, files)
 
 
 def piece_limits(facts: pb.Bundle, sources: Sequence[Ids]) -> list[int]:
@@ -111,27 +116,47 @@ def piece_limits(facts: pb.Bundle, sources: Sequence[Ids]) -> list[int]:
     return [min(longest, 10 + int(ratio * len(source))) for source in sources]
 
 
+def _begin(export: TranslationExport) -> tuple[pb.Bundle, Mapping[str, Content]]:
+    """The manifest with what follows from model and tokenizer, and the tokenizer's files."""
+    config = export.model.config
+    if isinstance(export.tokenizer, Path):
+        draft = begin(export.facts, config, pb.TASK_TRANSLATION, export.tokenizer)
+        draft.tokenizer.target_model = SPM_FILE
+        return draft, {SPM_FILE: export.tokenizer}
+    return begin_stock(export.facts, config), export.tokenizer
+
+
 def _fill(draft: pb.Bundle, config: Any, export: TranslationExport) -> None:
-    draft.tokenizer.target_model = SPM_FILE
-    draft.dimensions.decoder_layers = config.decoder_layers
-    draft.dimensions.heads = config.decoder_attention_heads
-    draft.dimensions.head_size = config.d_model // config.decoder_attention_heads
-    draft.dimensions.vocabulary_size = config.decoder_vocab_size
+    draft.dimensions.CopyFrom(family_of(config).dimensions(config))
     for precision in export.precisions:
         encoder, step = (graph_path(name, precision) for name in ("encoder", "decoder_step"))
         draft.graphs.add(precision=precision, encoder=encoder, decoder_step=step)
 
 
 def _build_graphs(
-    config: Any, state: Mapping[str, Any], precisions: Sequence[pb.Precision]
+    config: Any, state: Mapping[str, Any], precisions: Sequence[pb.Precision], work: Path
 ) -> dict[pb.Precision, parity.TranslationGraphs]:
-    """fp32 always, for it is what parity is asserted on, and the other precisions asked for."""
-    plain = (encoder_graph(config, state), decoder_step_graph(config, state))
-    graphs = {pb.PRECISION_FP32: parity.TranslationGraphs(*map(serialise, plain))}
-    if pb.PRECISION_INT8 in precisions:
-        quantised = (serialise(quantise(graph)) for graph in plain)
-        graphs[pb.PRECISION_INT8] = parity.TranslationGraphs(*quantised)
-    return graphs
+    """Graphs in files of the folder `work`.
+
+    fp32 always, for it is what parity is asserted on, and the other precisions asked for. It is
+    stored last: a large graph loses its weights to a file of their own then.
+    """
+    family = family_of(config)
+    others = [each for each in dict.fromkeys(precisions) if each != pb.PRECISION_FP32]
+    wanted = (*others, pb.PRECISION_FP32)
+    builders = {"encoder": family.encoder_graph, "decoder_step": family.decoder_step_graph}
+    for place, (name, build) in enumerate(builders.items()):
+        plain = build(config, state)
+        for precision in wanted:
+            file = work / graph_path(name, precision)
+            store(changes(precision)[place](plain), file)
+            if precision == pb.PRECISION_INT8:
+                store_twin(nativise(plain), file)
+        del plain  # before the next one is built: it may take gigabytes
+    return {
+        each: parity.TranslationGraphs(*(work / graph_path(name, each) for name in builders))
+        for each in wanted
+    }
 
 
 def _measure(
@@ -144,9 +169,11 @@ def _measure(
     if not dev.sources:
         raise ExportError(f"dev text {dev.name!r} is empty: parity cannot be asserted on it")
     limits = piece_limits(draft, dev.sources)
-    expected = parity.torch_greedy(export.model, dev.sources, limits)
+    expected = parity.torch_greedy(export.model, dev.sources, limits, dev.forced)
     produced = {
-        precision: parity.graph_greedy(pair, dev.sources, limits, special, export.threads)
+        precision: parity.graph_greedy(
+            pair, dev.sources, limits, special, export.threads, dev.forced
+        )
         for precision, pair in graphs.items()
     }
     parity.require_identical(
@@ -156,6 +183,8 @@ def _measure(
         produced[pb.PRECISION_FP32],
         ties_allowed=export.ties_allowed,
     )
+    if not dev.references:
+        dev = replace(dev, references=[dev.decode(row) for row in expected])
     best = _score(dev, expected)
     for graph_set in draft.graphs:
         ids = produced[graph_set.precision]

@@ -16,7 +16,7 @@ Floats = NDArray[np.float32]
 StateDict = Mapping[str, NDArray[Any]]
 
 # Names of Transformers -> our one name of the function.
-_ACTIVATIONS = {
+ACTIVATIONS = {
     "relu": "relu",
     "gelu": "gelu",
     "gelu_new": "gelu_tanh",
@@ -24,6 +24,9 @@ _ACTIVATIONS = {
     "swish": "swish",
     "silu": "swish",
 }
+
+
+HEAD_STEP = 8  # what ONNX Runtime's GroupQueryAttention asks of the size of a head
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Architecture:
             decoder_heads=config.decoder_attention_heads,
             positions=config.max_position_embeddings,
             embedding_scale=math.sqrt(config.d_model) if config.scale_embedding else 1.0,
-            activation=_ACTIVATIONS[config.activation_function],
+            activation=ACTIVATIONS[config.activation_function],
             pad=config.pad_token_id,
         )
 
@@ -68,18 +71,19 @@ class Architecture:
 
 def _refuse_unknown(config: Any) -> None:
     faults = []
-    if config.activation_function not in _ACTIVATIONS:
-        known = ", ".join(sorted(_ACTIVATIONS))
+    if config.activation_function not in ACTIVATIONS:
+        known = ", ".join(sorted(ACTIVATIONS))
         faults.append(f"activation_function {config.activation_function!r} is not one of {known}")
     for side in ("encoder_attention_heads", "decoder_attention_heads"):
-        if config.d_model % getattr(config, side):
+        if config.d_model % (HEAD_STEP * getattr(config, side)):
             faults.append(
-                f"{side} {getattr(config, side)} does not divide d_model {config.d_model}"
+                f"{side} {getattr(config, side)} does not divide d_model {config.d_model} into "
+                f"heads of a multiple of {HEAD_STEP}"
             )
     if config.pad_token_id is None:
         faults.append("pad_token_id is not set")
     if faults:
-        raise ExportError("this Marian configuration cannot be exported: " + "; ".join(faults))
+        raise ExportError("this configuration cannot be exported: " + "; ".join(faults))
 
 
 @dataclass(frozen=True)

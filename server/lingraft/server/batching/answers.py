@@ -1,0 +1,38 @@
+"""Waiting for a scheduler's answers in an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import TypeVar
+
+_AnswerT = TypeVar("_AnswerT")
+
+
+async def gathered(futures: Sequence[Future[_AnswerT]]) -> list[_AnswerT]:
+    """The answers to all, in order. Raises the first error, as soon as it is there.
+
+    However many there are, the event loop is woken once and holds one future of its own.
+    """
+    loop = asyncio.get_running_loop()
+    ready = loop.create_future()
+    counts = itertools.count(1)
+
+    def wake() -> None:
+        if not ready.done():
+            ready.set_result(None)
+
+    def settled(future: Future[_AnswerT]) -> None:
+        """Called in the model's thread, or here for what is there already."""
+        is_last = next(counts) == len(futures)
+        failed = future.cancelled() or future.exception() is not None
+        if (is_last or failed) and not loop.is_closed():
+            loop.call_soon_threadsafe(wake)
+
+    for future in futures:
+        future.add_done_callback(settled)
+    if futures:
+        await ready
+    return [future.result() for future in futures if future.done()]  # all, or one that raises

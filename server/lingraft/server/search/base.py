@@ -1,0 +1,62 @@
+"""How one sentence is searched for.
+
+A Search owns its hypotheses, and knows no engine and no other sentence.
+
+W rows (its width), K candidates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Found:
+    """A finished hypothesis.
+
+    `ids` are without the start and without the end; `logprobs` are natural logarithms, one for each
+    id and, unless `truncated`, one for the end: the model's own, before any penalty, and 0 for what
+    was given. `score` is what hypotheses are ranked by, after penalties.
+    `alignment` [pieces,S] is there if it was asked for.
+    """
+
+    ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    score: float
+    truncated: bool
+    alignment: NDArray[np.float32] | None = None
+
+
+class Search(Protocol):
+    """The search for one sentence's target."""
+
+    @property
+    def width(self) -> int:
+        """Rows that it takes in the batch; never changes."""
+
+    @property
+    def candidates(self) -> int:
+        """Candidates that it needs of each row at the next step."""
+
+    def inputs(self) -> Sequence[int]:
+        """The piece that each of its rows is given next: [W]."""
+
+    def advance(
+        self,
+        ids: NDArray[np.int64],
+        logprobs: NDArray[np.float32],
+        alignment: NDArray[np.float32] | None,
+    ) -> Sequence[int] | None:
+        """Takes one step's answer for its rows: ids [W,K'], logprobs [W,K'], K' >= `candidates`.
+
+        Returns which of its old rows each of its rows goes on from ([W], indices below W); None
+        when it is finished.
+        """
+
+    def found(self) -> tuple[Found, ...]:
+        """Finished hypotheses, best first, as many as were asked for."""

@@ -1,0 +1,148 @@
+"""Exported graphs in the server's engine say what `transformers.generate` says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForSeq2SeqLM, GenerationConfig
+
+from lingraft.server.bundle import Bundle, read_bundle
+from lingraft.server.engines import OnnxTranslator, TranslationGraphs, open_session
+from lingraft.server.text import Encoded, TextCodec
+
+TEXTS = (
+    "The children wait for the boat.",
+    "Bread",
+    "We sang under the old tree until 10 o'clock, and then the rain came down on us all.",
+    "a, b",
+    "Tea?",
+    "hat kids play, boats float; kettles sing",
+    "Le vent",
+    "Ветер дует с моря",
+)
+_LIMIT = 24
+
+
+def _engine(bundle: Bundle, precision: str) -> OnnxTranslator:
+    files = [bundle.folder / f"{name}.{precision}.onnx" for name in ("encoder", "decoder_step")]
+    sessions = [open_session(file, "cpu", 1) for file in files]
+    return OnnxTranslator(
+        TranslationGraphs(*sessions, *files), bundle.dimensions, bundle.special.pad
+    )
+
+
+def _sources(bundle: Bundle) -> list[Encoded]:
+    """The texts in all pairs of the bundle, in turn."""
+    codec = TextCodec(bundle)
+    sources = []
+    for index, text in enumerate(TEXTS * 2):
+        pair = bundle.pairs[index % len(bundle.pairs)]
+        pieces = codec.pieces(text, pair.source)
+        sources.append(codec.translation(pieces, pair.source, pair.target))
+    return sources
+
+
+class _Row:
+    """A greedy search of one row."""
+
+    def __init__(self, index: int, source: Encoded, bundle: Bundle) -> None:
+        self.index, self.ids = index, list[int]()
+        self._source, self._special = source, bundle.special
+
+    @property
+    def last(self) -> int:
+        return self.ids[-1] if self.ids else self._special.decoder_start
+
+    def take(self, candidates: Sequence[int]) -> None:
+        forced = None if self.ids else self._source.forced
+        allowed = (each for each in candidates if each != self._special.pad)
+        self.ids.append(next(allowed) if forced is None else forced)
+
+    @property
+    def done(self) -> bool:
+        return self.last == self._special.eos or len(self.ids) == _LIMIT
+
+
+def _decode(engine: Any, bundle: Bundle, sources: Sequence[Encoded]) -> list[list[int]]:
+    """Greedy answers; a row joins every second step, so that rows of all ages share steps."""
+    waiting = list(enumerate(sources))
+    rows: list[_Row] = []
+    answers: dict[int, list[int]] = {}
+    steps = 0
+    while waiting or rows:
+        if waiting and (steps % 2 == 0 or not rows):
+            index, source = waiting.pop(0)
+            engine.join([source.ids], [1])
+            rows.append(_Row(index, source, bundle))
+        step = engine.step([row.last for row in rows], 2)
+        for row, candidates in zip(rows, step.ids.tolist(), strict=True):
+            row.take(candidates)
+        answers.update({row.index: row.ids for row in rows if row.done})
+        engine.select([slot for slot, row in enumerate(rows) if not row.done])
+        rows = [row for row in rows if not row.done]
+        steps += 1
+    return [answers[index] for index in range(len(sources))]
+
+
+def _generate(model: Any, bundle: Bundle, source: Encoded) -> list[int]:
+    """The stock way: `forced_bos_token_id` names the target language."""
+    special = bundle.special
+    produced = model.generate(
+        torch.tensor([source.ids]),
+        generation_config=GenerationConfig(
+            max_new_tokens=_LIMIT,
+            forced_bos_token_id=source.forced,
+            eos_token_id=special.eos,
+            pad_token_id=special.pad,
+            decoder_start_token_id=special.decoder_start,
+            suppress_tokens=[special.pad],
+        ),
+    )
+    ids: list[int] = produced[0, 1:].tolist()
+    return ids
+
+
+def test_fp32_graphs_say_what_generate_says(family: Any) -> None:
+    """Piece for piece, in a batch whose rows join and leave at different steps."""
+    bundle = read_bundle(family.folder)
+    sources = _sources(bundle)
+    model = AutoModelForSeq2SeqLM.from_pretrained(family.checkpoint, dtype=torch.float32).eval()
+    model.generation_config = GenerationConfig()
+    expected = [_generate(model, bundle, source) for source in sources]
+    assert _decode(_engine(bundle, "fp32"), bundle, sources) == expected
+    assert len({tuple(answer) for answer in expected}) > 4
+
+
+def test_int8_rows_answer_alike_alone_and_in_company(family: Any) -> None:
+    """Neighbours do not change an answer of the 8-bit graphs."""
+    bundle = read_bundle(family.folder)
+    engine, sources = _engine(bundle, "int8"), _sources(bundle)[:6]
+    alone = [_decode(engine, bundle, [source])[0] for source in sources]
+    assert _decode(engine, bundle, sources) == alone
+
+
+def test_the_twins_of_int8_graphs_say_the_same(family: Any) -> None:
+    """The server's own operators, wherever they take the place of standard ones."""
+    bundle = read_bundle(family.folder)
+    sources = _sources(bundle)[:8]
+    expected = _decode(_engine(bundle, "int8"), bundle, sources)
+    assert _decode(_engine(bundle, "int8.native"), bundle, sources) == expected
+
+
+@pytest.mark.parametrize("name", ["t5", "mbart50"])
+def test_long_sources_and_targets_stay_equal(name: str, exported: Callable[[str], Any]) -> None:
+    """Past the farthest distance that T5 tells apart, and near mBART's last position."""
+    bundle = read_bundle(exported(name).folder)
+    codec, pair = TextCodec(bundle), bundle.pairs[0]
+    pieces = codec.pieces(" ".join(TEXTS), pair.source) * 3
+    front = codec.framing(pair.source, pair.target)
+    source = codec.translation(pieces[: 96 - front], pair.source, pair.target)
+    model = AutoModelForSeq2SeqLM.from_pretrained(
+        exported(name).checkpoint, dtype=torch.float32
+    ).eval()
+    model.generation_config = GenerationConfig()
+    expected = _generate(model, bundle, source)
+    assert _decode(_engine(bundle, "fp32"), bundle, [source]) == [expected]

@@ -1,0 +1,132 @@
+"""The twin of an int8 graph, for the server's own operators, gives the standard graph's answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from numpy.typing import NDArray
+from transformers import MarianConfig, MarianMTModel
+
+from lingraft.server.engines import kernels, open_session
+from lingraft.training.export import to_arrays
+from lingraft.training.export.marian import decoder_step_graph, encoder_graph
+from lingraft.training.export.native import native_operators, nativise, store_twin
+from lingraft.training.export.quantize import quantise
+from lingraft.training.export.storing import store
+
+ROWS, WIDTH, ROOM = 5, 9, 16
+
+
+@pytest.fixture(scope="module", params=["swish", "relu", "gelu"])
+def graphs(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """Encoder and decoder step in int8, each with its twin, of a tiny Marian model."""
+    torch.manual_seed(3)
+    config = MarianConfig(
+        vocab_size=9000,
+        d_model=48,
+        encoder_layers=2,
+        decoder_layers=2,
+        encoder_attention_heads=3,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=100,
+        decoder_ffn_dim=72,
+        activation_function=request.param,
+        max_position_embeddings=32,
+        init_std=0.2,
+        scale_embedding=True,
+        pad_token_id=8999,
+        decoder_start_token_id=8999,
+        eos_token_id=0,
+    )
+    state = to_arrays(MarianMTModel(config).eval().state_dict())
+    folder = tmp_path_factory.mktemp("graphs")
+    paths = {}
+    for name, build in (("encoder", encoder_graph), ("decoder_step", decoder_step_graph)):
+        plain = build(config, state)
+        path = folder / f"{name}.int8.onnx"
+        store(quantise(plain), path)
+        paths[name], paths[f"{name}.twin"] = path, store_twin(nativise(plain), path)
+    return paths
+
+
+def test_a_twin_is_small_and_refers_to_the_standard_graphs_weights(graphs: dict[str, Path]) -> None:
+    """No weight stands in a bundle twice; a decoder step is a few operators of our own a layer."""
+    for name in ("encoder", "decoder_step"):
+        twin, standard = graphs[f"{name}.twin"], graphs[name]
+        assert twin.name == f"{name}.int8.native.onnx"
+        assert twin.stat().st_size < standard.stat().st_size / 3
+    step = onnx.load(str(graphs["decoder_step.twin"]), load_external_data=False)
+    layer = ["Dense", "SelfAttention", "DenseNorm", "Dense", "CrossAttention", "DenseNorm"]
+    layer += ["Dense", "DenseNorm"]
+    assert native_operators(step) == [*layer, *layer, "BestPieces"]
+
+
+@pytest.mark.skipif(kernels.library() is None, reason="the server's operators cannot run here")
+def test_a_twin_decodes_as_the_standard_graph_does(graphs: dict[str, Path]) -> None:
+    """The same best pieces, log-probabilities, caches and alignment, to rounding."""
+    sources = np.arange(1, ROWS * WIDTH + 1).reshape(ROWS, WIDTH)
+    lengths = np.array([9, 1, 5, 3, 8], np.int64)
+    cross = [
+        _run(graphs[name], {"input_ids": sources, "lengths": lengths})
+        for name in ("encoder", "encoder.twin")
+    ]
+    for name, expected in cross[0].items():
+        for row, length in enumerate(lengths):
+            real = np.s_[row, :, :, :length] if "key" in name else np.s_[row, :, :length]
+            np.testing.assert_allclose(cross[1][name][real], expected[real], atol=0.02)
+    feeds = _first_step(cross[0], lengths)
+    for _ in range(3):
+        standard, twin = (
+            _run(graphs[name], feeds) for name in ("decoder_step", "decoder_step.twin")
+        )
+        assert twin["top_ids"].tolist() == standard["top_ids"].tolist()
+        np.testing.assert_allclose(twin["top_logprobs"], standard["top_logprobs"], atol=2e-2)
+        np.testing.assert_allclose(twin["alignment"], standard["alignment"], atol=1e-2)
+        feeds = _next_step(feeds, standard)
+
+
+def _run(path: Path, feeds: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    session = open_session(path, "cpu", 1)
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, feeds), strict=True))
+
+
+def _first_step(
+    cross: dict[str, NDArray[Any]], lengths: NDArray[np.int64]
+) -> dict[str, NDArray[Any]]:
+    past = np.zeros((ROWS, 2, ROOM, 24), np.float32)
+    return {
+        "input_ids": np.full(ROWS, 8999),
+        "past_lengths": np.zeros(ROWS, np.int32),
+        "total_length": np.ones(1, np.int32),
+        "source_lengths": lengths,
+        "top_k": np.array([3]),
+        **cross,
+        **{f"past_{part}.{i}": past.copy() for part in ("key", "value") for i in range(2)},
+    }
+
+
+def _next_step(
+    feeds: dict[str, NDArray[Any]], answer: dict[str, NDArray[Any]]
+) -> dict[str, NDArray[Any]]:
+    caches = {
+        name.replace("present", "past"): array
+        for name, array in answer.items()
+        if name.startswith("present")
+    }
+    return (
+        feeds
+        | caches
+        | {
+            "input_ids": answer["top_ids"][:, 0],
+            "past_lengths": feeds["past_lengths"] + 1,
+            "total_length": feeds["total_length"] + 1,
+        }
+    )

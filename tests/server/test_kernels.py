@@ -1,0 +1,263 @@
+"""The server's own operators compute what their names say, for every row as if it were alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+from lingraft.server.engines import kernels
+
+pytestmark = pytest.mark.skipif(
+    kernels.library() is None,
+    reason="this processor has no AVX-512 with VNNI, or the operators were not compiled",
+)
+
+Array = NDArray[Any]
+Run = Callable[..., list[Array]]
+ACTIVATIONS: dict[int, Callable[[Array], Array]] = {
+    0: lambda x: x,
+    1: lambda x: np.maximum(x, 0),
+    2: lambda x: x / (1 + np.exp(-x)),
+    3: lambda x: x * (1 + np.vectorize(math.erf)(x / math.sqrt(2))) / 2,
+    4: lambda x: x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2,
+}
+
+
+@pytest.fixture
+def random() -> np.random.Generator:
+    """The same numbers in every run."""
+    return np.random.default_rng(11)
+
+
+@pytest.fixture(params=["best instructions", "without AMX"])
+def instructions(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Both ways to multiply, where the processor has both."""
+    library = kernels.library()
+    assert library is not None
+    library.lingraft_forbid_amx(int(request.param == "without AMX"))
+    yield request.param
+    library.lingraft_forbid_amx(0)
+
+
+def run(
+    kind: str,
+    feeds: Mapping[str, Array],
+    constants: Mapping[str, Array],
+    order: str,
+    outputs: int = 1,
+    threads: int = 1,
+    **attributes: Any,
+) -> list[Array]:
+    """One operator's outputs; `order` names its inputs."""
+    names = [f"output{index}" for index in range(outputs)]
+    node = helper.make_node(kind, order.split(), names, domain="lingraft", **attributes)
+    inputs = [
+        helper.make_tensor_value_info(
+            name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape
+        )
+        for name, array in feeds.items()
+    ]
+    graph = helper.make_graph(
+        [node],
+        "one",
+        inputs,
+        [onnx.ValueInfoProto(name=name) for name in names],
+        [numpy_helper.from_array(array, name) for name, array in constants.items()],
+    )
+    opsets = [helper.make_opsetid("", 21), helper.make_opsetid("lingraft", 1)]
+    model = helper.make_model(graph, opset_imports=opsets)
+    model.ir_version = 10
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 4
+    kernels.register(options)
+    session = ort.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    return [np.asarray(array) for array in session.run(names, dict(feeds))]
+
+
+def weights(random: np.random.Generator, k: int, n: int) -> dict[str, Array]:
+    """Constants of a dense layer."""
+    return {
+        "w": random.integers(-127, 128, (k, n)).astype(np.int8),
+        "s": random.uniform(0.001, 0.01, n).astype(np.float32),
+        "b": random.standard_normal(n).astype(np.float32),
+    }
+
+
+def dense(x: Array, layer: Mapping[str, Array]) -> Array:
+    """The product as its definition has it: each row quantised by its own largest magnitude."""
+    scale = np.abs(x).max(1, keepdims=True) / np.float32(127)
+    integers = np.rint(x / np.where(scale == 0, 1, scale))
+    exact = integers.astype(np.int64) @ layer["w"].astype(np.int64)
+    result: Array = exact * layer["s"] * scale + layer["b"]
+    return result
+
+
+@pytest.mark.parametrize("rows", [1, 5, 16, 17, 32, 33, 70])
+@pytest.mark.parametrize(("k", "n"), [(64, 32), (40, 50), (512, 1100)])
+def test_a_dense_layer_multiplies_rows_quantised_one_by_one(
+    instructions: str, random: np.random.Generator, rows: int, k: int, n: int
+) -> None:
+    """Any number of rows and columns, whole blocks or not; a row of zeros gives the bias."""
+    layer = weights(random, k, n)
+    x = random.standard_normal((rows, k)).astype(np.float32)
+    x[0] = 0
+    (y,) = run("Dense", {"x": x}, layer, "x w s b", activation=0)
+    # A value on the border of two integers may round either way: one step of the weights.
+    step = (np.abs(x).max(1, keepdims=True) / 127) * layer["s"] * 127 * 2
+    assert (np.abs(y - dense(x, layer)) <= step + 1e-3).all()
+    assert np.abs(y - dense(x, layer)).mean() < 1e-3
+    np.testing.assert_array_equal(y[0], layer["b"])
+
+
+def test_a_row_gives_the_same_bits_in_any_company_and_by_any_instructions(
+    random: np.random.Generator,
+) -> None:
+    """Sums of integers are exact, so neither the batch nor the processor shows in the answer."""
+    layer = weights(random, 200, 300)
+    x = random.standard_normal((40, 200)).astype(np.float32)
+    library = kernels.library()
+    assert library is not None
+    (together,) = run("Dense", {"x": x}, layer, "x w s b", activation=2)
+    (alone,) = run("Dense", {"x": x[7:8]}, layer, "x w s b", activation=2)
+    (threaded,) = run("Dense", {"x": x}, layer, "x w s b", activation=2, threads=2)
+    library.lingraft_forbid_amx(1)
+    (plain,) = run("Dense", {"x": x}, layer, "x w s b", activation=2)
+    library.lingraft_forbid_amx(0)
+    np.testing.assert_array_equal(together[7:8], alone)
+    np.testing.assert_array_equal(together, threaded)
+    np.testing.assert_array_equal(together, plain)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_an_activation_is_applied_to_the_result(
+    random: np.random.Generator, activation: int
+) -> None:
+    """ReLU, swish, GELU and GELU by tanh agree with their formulas to rounding."""
+    layer = weights(random, 64, 48)
+    x = random.standard_normal((3, 64)).astype(np.float32) * 4
+    (plain,) = run("Dense", {"x": x}, layer, "x w s b", activation=0)
+    (y,) = run("Dense", {"x": x}, layer, "x w s b", activation=activation)
+    expected = ACTIVATIONS[activation](plain.astype(np.float64))
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize("n", [16, 50, 512])
+def test_a_dense_layer_can_end_in_residual_and_norm(random: np.random.Generator, n: int) -> None:
+    """DenseNorm is LayerNorm(residual + Dense(x))."""
+    layer = weights(random, 96, n)
+    x = random.standard_normal((9, 96)).astype(np.float32)
+    more = {
+        "r": random.standard_normal((9, n)).astype(np.float32),
+        "g": random.standard_normal(n).astype(np.float32),
+        "e": random.standard_normal(n).astype(np.float32),
+    }
+    (plain,) = run("Dense", {"x": x}, layer, "x w s b", activation=0)
+    (y,) = run("DenseNorm", {"x": x, **more}, layer, "x w s b r g e", epsilon=1e-5)
+    total = (plain + more["r"]).astype(np.float64)
+    off = total - total.mean(1, keepdims=True)
+    expected = off / np.sqrt((off**2).mean(1, keepdims=True) + 1e-5) * more["g"] + more["e"]
+    np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 40])
+@pytest.mark.parametrize("pieces", [37, 9000])
+@pytest.mark.parametrize("best", [1, 4, 30])
+def test_the_best_pieces_are_those_of_the_whole_vocabulary(
+    instructions: str, random: np.random.Generator, rows: int, pieces: int, best: int
+) -> None:
+    """Ids best first, with logarithms normalised over all pieces; -inf in the bias is no fault."""
+    layer = weights(random, 64, pieces)
+    layer["b"] *= 3
+    layer["b"][5] = -np.inf
+    x = random.standard_normal((rows, 64)).astype(np.float32)
+    (logits,) = run("Dense", {"x": x}, layer, "x w s b", activation=0)
+    feeds: dict[str, Array] = {"x": x, "k": np.array([best], np.int64)}
+    ids, logprobs = run("BestPieces", feeds, layer, "x w s b k", outputs=2)
+    order = np.argsort(-logits, axis=1, kind="stable")[:, :best]
+    assert ids.tolist() == order.tolist()
+    wide = logits.astype(np.float64)
+    normaliser = np.log(np.exp(wide - wide.max(1, keepdims=True)).sum(1, keepdims=True))
+    expected = np.take_along_axis(wide - wide.max(1, keepdims=True) - normaliser, order, 1)
+    np.testing.assert_allclose(logprobs, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_equal_pieces_come_by_id(random: np.random.Generator) -> None:
+    """Of pieces with the same logit the lower id is better, as in NumPy and PyTorch."""
+    layer = weights(random, 32, 100)
+    layer["w"][:, 40:] = layer["w"][:, :60]
+    layer["s"][40:], layer["b"][40:] = layer["s"][:60], layer["b"][:60]
+    x = random.standard_normal((4, 32)).astype(np.float32)
+    (logits,) = run("Dense", {"x": x}, layer, "x w s b", activation=0)
+    feeds: dict[str, Array] = {"x": x, "k": np.array([50], np.int64)}
+    ids, _ = run("BestPieces", feeds, layer, "x w s b k", outputs=2)
+    assert ids.tolist() == np.argsort(-logits, axis=1, kind="stable")[:, :50].tolist()
+
+
+def test_logits_that_are_no_numbers_are_an_error(random: np.random.Generator) -> None:
+    """The step fails, the process does not."""
+    layer = weights(random, 32, 100)
+    layer["b"][:] = np.nan
+    feeds: dict[str, Array] = {"x": np.ones((1, 32), np.float32), "k": np.array([2], np.int64)}
+    with pytest.raises(Exception, match="not numbers"):
+        run("BestPieces", feeds, layer, "x w s b k", outputs=2)
+
+
+def softmax(x: Array) -> Array:
+    """Shares along the last axis."""
+    shares = np.exp(x - x.max(-1, keepdims=True))
+    result: Array = shares / shares.sum(-1, keepdims=True)
+    return result
+
+
+@pytest.mark.parametrize("sources", [6, 2])
+@pytest.mark.parametrize(("size", "width"), [(64, 25), (8, 70), (100, 3)])
+def test_cross_attention_looks_at_the_real_positions_of_its_source(
+    random: np.random.Generator, sources: int, size: int, width: int
+) -> None:
+    """Rows of one source may share its keys; what stands beyond a source's end does not matter."""
+    rows, heads = 6, 3
+    query = random.standard_normal((rows, heads * size)).astype(np.float32)
+    key = random.standard_normal((sources, heads, size, width)).astype(np.float32)
+    value = random.standard_normal((sources, heads, width, size)).astype(np.float32)
+    lengths = np.repeat(random.integers(1, width + 1, sources), rows // sources)
+    feeds: dict[str, Array] = {"q": query, "k": key, "v": value, "l": lengths}
+    context, shares = run("CrossAttention", feeds, {}, "q k v l", outputs=2)
+    for row, length in enumerate(lengths):
+        source = row * sources // rows
+        mine = query[row].reshape(heads, 1, size)
+        alone = softmax(mine @ key[source, :, :, :length])
+        expected = (alone @ value[source, :, :length]).reshape(-1)
+        np.testing.assert_allclose(context[row], expected, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(shares[row, :length], alone.mean(0)[0], rtol=1e-4, atol=1e-5)
+        assert (shares[row, length:] == 0).all()
+
+
+def test_self_attention_writes_at_each_rows_own_position(random: np.random.Generator) -> None:
+    """New keys and values stand at the row's position; what is behind may be NaN."""
+    rows, heads, room, size = 5, 2, 9, 24
+    packed = random.standard_normal((rows, 3 * heads * size)).astype(np.float32)
+    past = np.array([0, 3, 8, 1, 5], np.int32)
+    caches = [np.full((rows, heads, room, size), np.nan, np.float32) for _ in range(2)]
+    for cache in caches:
+        for row, length in enumerate(past):
+            cache[row, :, :length] = random.standard_normal((heads, length, size))
+    feeds: dict[str, Array] = {"p": packed, "k": caches[0], "v": caches[1], "l": past}
+    context, keys, values = run("SelfAttention", feeds, {}, "p k v l", outputs=3)
+    query, key, value = (part.reshape(rows, heads, size) for part in np.split(packed, 3, axis=1))
+    for row, length in enumerate(past):
+        np.testing.assert_array_equal(keys[row, :, length], key[row])
+        np.testing.assert_array_equal(values[row, :, length], value[row])
+        scores = np.einsum("hd,htd->ht", query[row], keys[row, :, : length + 1]) / np.sqrt(size)
+        expected = np.einsum("ht,htd->hd", softmax(scores), values[row, :, : length + 1])
+        np.testing.assert_allclose(context[row], expected.reshape(-1), rtol=1e-4, atol=1e-4)

@@ -1,0 +1,63 @@
+"""Embeddings in 8 bits: a quarter of the bytes, each row near what it was."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+
+from lingraft.training.export.graph import GraphBuilder, serialise
+from lingraft.training.export.runtime import open_session
+from lingraft.training.export.tables import pack_tables
+
+ROWS, WIDTH = 4096, 16
+
+
+@pytest.fixture(scope="module")
+def table() -> NDArray[np.float32]:
+    """Rows of very different size, and one of zeros."""
+    random = np.random.RandomState(0)
+    rows = random.standard_normal((ROWS, WIDTH)) * 10.0 ** random.randint(-4, 4, (ROWS, 1))
+    rows[7] = 0
+    return rows.astype(np.float32)
+
+
+def _graph(table: NDArray[np.float32], *, multiplied: bool = False) -> onnx.ModelProto:
+    g = GraphBuilder("table")
+    g.input("ids", np.int64, ["B", "S"])
+    looked_up = g.op("Gather", g.constant("table", table), "ids")
+    if multiplied:
+        looked_up = g.op("MatMul", looked_up, g.op("Transpose", "table", perm=[1, 0]))
+    g.op("Identity", looked_up, name="rows")
+    g.output("rows", np.float32, ["B", "S", ROWS if multiplied else WIDTH])
+    return g.build()
+
+
+def _run(model: onnx.ModelProto, ids: list[list[int]]) -> Any:
+    return open_session(serialise(model)).run(None, {"ids": np.array(ids, np.int64)})[0]
+
+
+def test_every_row_is_near_what_it_was(table: NDArray[np.float32]) -> None:
+    """Within half a step of 1/127 of its largest value; a row of zeros stays one."""
+    packed = pack_tables(_graph(table))
+    onnx.checker.check_model(packed)
+    got = _run(packed, [[7, 0], [4095, 3]])
+    want = table[[[7, 0], [4095, 3]]]
+    step = np.abs(want).max(axis=-1, keepdims=True) / 127
+    assert (np.abs(got - want) <= 0.51 * step).all()
+    assert len(serialise(packed)) < 0.4 * len(serialise(_graph(table)))
+
+
+def test_a_small_table_stays_as_it_is(table: NDArray[np.float32]) -> None:
+    """Positions are few, and their bytes do not matter."""
+    graph = _graph(table[:64])
+    assert serialise(pack_tables(graph)) == serialise(graph)
+
+
+def test_a_table_that_is_used_otherwise_stays_as_it_is(table: NDArray[np.float32]) -> None:
+    """An output layer that shares the embeddings keeps them in fp32."""
+    graph = _graph(table, multiplied=True)
+    assert serialise(pack_tables(graph)) == serialise(graph)

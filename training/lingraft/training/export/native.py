@@ -1,0 +1,254 @@
+"""Rewrites a graph for the server's own operators (server/native): fewer, larger, faster ones.
+
+The domain is "lingraft"; `operators.cpp` says what each operator takes and gives. Weights become
+8-bit integers exactly as in `quantize.py`, under the same names. A pattern that is not there stays
+in standard operators.
+
+In a bundle the rewritten graph is the twin of the standard one: a small file beside it, whose
+weights are those in the standard graph's file.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from lingraft.training.export.graph import Array, serialise
+from lingraft.training.export.quantize import integer_weights
+
+DOMAIN = "lingraft"
+_SHARED_BYTES = 4096  # smaller constants stand in both files
+_NONE, _RELU, _SWISH, _GELU, _GELU_TANH = range(5)  # Activation of simd.h
+
+
+def nativise(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy of an fp32 `model` with fused 8-bit operators of the domain "lingraft"."""
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    rewriter = _Rewriter(result.graph)
+    rewriter.rewrite()
+    result.opset_import.append(helper.make_opsetid(DOMAIN, 1))
+    return result
+
+
+def store_twin(native: onnx.ModelProto, standard: Path) -> Path:
+    """Write a rewritten graph beside the `standard` int8 graph; its path, `NAME.native.onnx`.
+
+    Large constants are found in the standard graph's file, or in its `.data`, and referred to.
+    """
+    twin = standard.with_suffix(".native.onnx")
+    files = [path for path in (standard, Path(f"{standard}.data")) if path.exists()]
+    for file in files:
+        with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, prot=mmap.PROT_READ) as held:
+            _share(native, held, file.name)
+    twin.write_bytes(serialise(native))
+    return twin
+
+
+def _share(model: onnx.ModelProto, content: mmap.mmap, location: str) -> None:
+    place = 0
+    for tensor in model.graph.initializer:
+        raw = tensor.raw_data
+        if len(raw) < _SHARED_BYTES:
+            continue
+        found = content.find(raw, place)  # mostly in the same order
+        if found < 0:
+            found = content.find(raw)
+        if found < 0:
+            continue
+        place = found + len(raw)
+        tensor.ClearField("raw_data")
+        tensor.data_location = TensorProto.EXTERNAL
+        for key, value in (("location", location), ("offset", found), ("length", len(raw))):
+            tensor.external_data.add(key=key, value=str(value))
+
+
+def native_operators(model: onnx.ModelProto) -> list[str]:
+    """Names of the own operators of a graph, in its order."""
+    return [node.op_type for node in model.graph.node if node.domain == DOMAIN]
+
+
+class _Rewriter:
+    """One graph, its nodes by what they make and by what they use."""
+
+    def __init__(self, graph: onnx.GraphProto) -> None:
+        self._graph = graph
+        self._constants = {tensor.name: tensor for tensor in graph.initializer}
+        self._outputs = {output.name for output in graph.output}
+        self._makers = {name: node for node in graph.node for name in node.output}
+        self._users: dict[str, list[onnx.NodeProto]] = defaultdict(list)
+        for node in graph.node:
+            for name in node.input:
+                self._users[name].append(node)
+        self._replaced: dict[str, onnx.NodeProto] = {}  # by the name of the last node replaced
+        self._weights: dict[str, Array] = {}
+
+    def rewrite(self) -> None:
+        """Replaces every pattern, then drops what nothing uses any more."""
+        for node in list(self._graph.node):
+            if node.op_type == "GroupQueryAttention":
+                self._self_attention(node)
+            elif node.op_type == "Softmax":
+                self._cross_attention(node)
+            elif node.op_type == "MatMul" and node.input[1] in self._constants:
+                self._product(node)
+        nodes = [self._replaced.get(node.name, node) for node in self._graph.node]
+        self._graph.ClearField("node")
+        self._graph.node.extend(_living(nodes, self._outputs))
+        self._graph.initializer.extend(integer_weights(self._weights))
+        used = {name for node in self._graph.node for name in node.input}
+        kept = [tensor for tensor in self._graph.initializer if tensor.name in used]
+        self._graph.ClearField("initializer")
+        self._graph.initializer.extend(kept)
+
+    def _product(self, node: onnx.NodeProto) -> None:
+        """Dense, DenseNorm or BestPieces for a product with constant weights."""
+        if self._is_head(node):
+            self._best_pieces(node)
+            return
+        last, bias = self._bias(node)
+        inputs = [node.input[0], *self._packed(node.input[1]), bias]
+        if (norm := self._norm(last)) is not None:
+            residual, layer = norm
+            inputs += [residual, *layer.input[1:3]]
+            epsilon = next(a.f for a in layer.attribute if a.name == "epsilon")
+            self._replace(layer, "DenseNorm", inputs, epsilon=epsilon)
+            return
+        last, activation = self._activation(last)
+        self._replace(last, "Dense", inputs, activation=activation)
+
+    def _bias(self, product: onnx.NodeProto) -> tuple[onnx.NodeProto, str]:
+        """The node that adds a constant bias to a product, or the product; and the bias."""
+        user = self._only_user(product)
+        if user is not None and user.op_type == "Add":
+            for name in user.input:
+                if name in self._constants and len(self._constants[name].dims) == 1:
+                    return user, name
+        return product, self._zeros(self._constants[product.input[1]].dims[1])
+
+    def _zeros(self, count: int) -> str:
+        name = f"native.zeros.{count}"
+        if name not in self._constants:
+            tensor = numpy_helper.from_array(np.zeros(count, np.float32), name)
+            self._constants[name] = tensor
+            self._graph.initializer.append(tensor)
+        return name
+
+    def _norm(self, node: onnx.NodeProto) -> tuple[str, onnx.NodeProto] | None:
+        """What is added to a node's result before a layer normalisation, and that."""
+        add = self._only_user(node)
+        if add is None or add.op_type != "Add":
+            return None
+        layer = self._only_user(add)
+        if layer is None or layer.op_type != "LayerNormalization" or len(layer.input) < 3:
+            return None
+        residual = next(name for name in add.input if name != node.output[0])
+        return None if residual in self._constants else (residual, layer)
+
+    def _activation(self, node: onnx.NodeProto) -> tuple[onnx.NodeProto, int]:
+        user = self._only_user(node)
+        kind = _NONE if user is None else _activation_of(user)
+        return (node, _NONE) if user is None or kind == _NONE else (user, kind)
+
+    def _is_head(self, node: onnx.NodeProto) -> bool:
+        return node.input[1] == "lm_head.weight" and "top_ids" in self._outputs
+
+    def _best_pieces(self, node: onnx.NodeProto) -> None:
+        _, bias = self._bias(node)
+        inputs = [node.input[0], *self._packed(node.input[1]), bias, "top_k"]
+        for name in ("top_ids", "top_logprobs"):
+            self._outputs_from(self._makers[name])
+        last = self._makers["top_logprobs"]
+        self._replaced[last.name] = helper.make_node(
+            "BestPieces", inputs, ["top_ids", "top_logprobs"], last.name, domain=DOMAIN
+        )
+
+    def _outputs_from(self, node: onnx.NodeProto) -> None:
+        """A node whose output another one makes from now on; `_living` then drops it."""
+        replaced = onnx.NodeProto()
+        replaced.CopyFrom(node)
+        del replaced.output[:]
+        replaced.output.append(f"{node.output[0]}.standard")
+        self._replaced[node.name] = replaced
+
+    def _self_attention(self, node: onnx.NodeProto) -> None:
+        """SelfAttention for one new piece per row; plain heads without bias only."""
+        attributes = {attribute.name: attribute for attribute in node.attribute}
+        plain = attributes["num_heads"].i == attributes["kv_num_heads"].i
+        if not plain or len(node.input) > 7 or not node.input[3].startswith("past_"):
+            return
+        if not set(attributes) <= {"num_heads", "kv_num_heads"}:
+            return
+        packed, joined = self._makers.get(node.input[0]), self._only_user(node)
+        if packed is None or packed.op_type != "Unsqueeze":
+            return
+        if joined is None or joined.op_type != "Reshape":
+            return
+        inputs = [packed.input[0], *node.input[3:6]]
+        self._replaced[node.name] = helper.make_node(
+            "SelfAttention", inputs, [joined.output[0], *node.output[1:]], node.name, domain=DOMAIN
+        )
+        self._outputs_from(joined)
+
+    def _cross_attention(self, shares: onnx.NodeProto) -> None:
+        """CrossAttention of one query per row over keys and values that are graph inputs."""
+        masked = self._makers.get(shares.input[0])
+        scores = None if masked is None else self._makers.get(masked.input[0])
+        if scores is None or scores.op_type != "MatMul" or not scores.input[1].startswith("cross_"):
+            return
+        query = self._makers[scores.input[0]]
+        users = self._users[shares.output[0]]
+        context = next(user for user in users if user.op_type == "MatMul")
+        joined = self._only_user(context)
+        means = [user for user in users if user.op_type == "ReduceMean"]
+        if joined is None or query.op_type != "Reshape" or len(users) != 1 + len(means):
+            return
+        inputs = [query.input[0], scores.input[1], context.input[1], "source_lengths"]
+        mean = means[0].output[0] if means else f"{shares.name}.mean"
+        for node in means:
+            self._outputs_from(node)
+        self._replaced[joined.name] = helper.make_node(
+            "CrossAttention", inputs, [joined.output[0], mean], joined.name, domain=DOMAIN
+        )
+
+    def _packed(self, weight: str) -> list[str]:
+        self._weights[weight] = numpy_helper.to_array(self._constants[weight])
+        return [f"{weight}.int8", f"{weight}.scale"]
+
+    def _only_user(self, node: onnx.NodeProto) -> onnx.NodeProto | None:
+        users = self._users[node.output[0]]
+        alone = len(users) == 1 and node.output[0] not in self._outputs
+        return users[0] if alone else None
+
+    def _replace(
+        self, last: onnx.NodeProto, kind: str, inputs: list[str], **attributes: Any
+    ) -> None:
+        self._replaced[last.name] = helper.make_node(
+            kind, inputs, [last.output[0]], last.name, domain=DOMAIN, **attributes
+        )
+
+
+def _activation_of(node: onnx.NodeProto) -> int:
+    if node.op_type == "QuickGelu":
+        return _SWISH if next(a.f for a in node.attribute if a.name == "alpha") == 1 else _NONE
+    if node.op_type == "Gelu":
+        exact = next(a.s for a in node.attribute if a.name == "approximate") == b"none"
+        return _GELU if exact else _GELU_TANH
+    return _RELU if node.op_type == "Relu" else _NONE
+
+
+def _living(nodes: list[onnx.NodeProto], outputs: set[str]) -> Iterator[onnx.NodeProto]:
+    """The nodes that lead to `outputs`, in order."""
+    wanted, living = set(outputs), []
+    for node in reversed(nodes):
+        if wanted & set(node.output):
+            wanted |= set(node.input)
+            living.append(node)
+    return reversed(living)

@@ -1,0 +1,66 @@
+"""8-bit embeddings: a multilingual vocabulary is most of a small encoder's bytes.
+
+Every row has its own scale, its largest magnitude over 127. No product is involved: rows are looked
+up as integers and brought back to float.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from lingraft.training.export.graph import Array
+
+_LEVELS = 127
+_WORTHWHILE = 1 << 16  # values; smaller tables stay as they are
+
+
+def pack_tables(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy of `model` whose large constant tables are stored in 8 bits."""
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    graph = result.graph
+    tables = {t.name: t for t in graph.initializer if _is_large_table(t)}
+    looked_up = {n.input[0] for n in graph.node if n.op_type == "Gather"}
+    used = [name for n in graph.node if n.op_type != "Gather" for name in n.input]
+    packed = {name: tables[name] for name in looked_up & set(tables) - set(used)}
+    nodes = [made for node in graph.node for made in _looked_up(node, set(packed))]
+    kept = [tensor for tensor in graph.initializer if tensor.name not in packed]
+    made = [tensor for name in sorted(packed) for tensor in _packed(packed[name])]
+    graph.ClearField("node")
+    graph.ClearField("initializer")
+    graph.node.extend(nodes)
+    graph.initializer.extend([*kept, *made])
+    return result
+
+
+def _is_large_table(tensor: onnx.TensorProto) -> bool:
+    large = len(tensor.dims) == 2 and tensor.dims[0] * tensor.dims[1] >= _WORTHWHILE
+    return large and tensor.data_type == TensorProto.FLOAT
+
+
+def _packed(tensor: onnx.TensorProto) -> Iterator[onnx.TensorProto]:
+    table: Array = numpy_helper.to_array(tensor)
+    scale = np.abs(table).max(axis=1, keepdims=True) / np.float32(_LEVELS)
+    scale[scale == 0] = 1  # a row of zeros
+    yield numpy_helper.from_array(np.rint(table / scale).astype(np.int8), f"{tensor.name}.int8")
+    yield numpy_helper.from_array(scale, f"{tensor.name}.scale")
+
+
+def _looked_up(node: onnx.NodeProto, packed: set[str]) -> Iterator[onnx.NodeProto]:
+    """The node as it is, or what looks up rows of an 8-bit table in its place."""
+    if node.op_type != "Gather" or node.input[0] not in packed:
+        yield node
+        return
+    table, ids = node.input
+    parts = {kind: f"{node.name}.{kind}" for kind in ("int8", "scale", "float")}
+    for kind in ("int8", "scale"):
+        inputs = [f"{table}.{kind}", ids]
+        yield helper.make_node("Gather", inputs, [parts[kind]], parts[kind])
+    yield helper.make_node(
+        "Cast", [parts["int8"]], [parts["float"]], parts["float"], to=TensorProto.FLOAT
+    )
+    yield helper.make_node("Mul", [parts["float"], parts["scale"]], node.output, node.name)

@@ -1,0 +1,1 @@
+"""Stock Transformers checkpoints, made elsewhere, into bundles: `lingraft-train export`."""
