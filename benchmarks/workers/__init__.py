@@ -1,0 +1,1 @@
+"""Each engine in a process of its own, so that its peak memory and its environment are its own."""
