@@ -57,15 +57,22 @@ struct Rows {
 void multiply(const Rows& rows, int64_t row, int64_t count, const Weights& weights, int64_t column,
               int32_t* sums);
 
-// Sixteen results of row `row`: scaled, corrected, with bias. `sums` are those of the row's 16 columns.
-LINGRAFT_INLINE __m512 finish(const Rows& rows, int64_t row, const Weights& weights, int64_t column,
+// Scales and biases of sixteen columns.
+struct Columns {
+  __m512 scale, bias;
+
+  LINGRAFT_INLINE static Columns load(const Weights& weights, int64_t column) {
+    return {_mm512_load_ps(weights.scale.get() + column),
+            _mm512_load_ps(weights.bias.get() + column)};
+  }
+};
+
+// Sixteen results of one row: corrected, scaled, with bias. `sums` are those of the row's columns.
+LINGRAFT_INLINE __m512 finish(const Columns& columns, __m512i correction, __m512 scale,
                               const int32_t* sums) {
-  const __m512i exact = _mm512_sub_epi32(_mm512_load_si512(sums),
-                                         _mm512_set1_epi32(rows.correction.get()[row]));
-  const __m512 steps = _mm512_mul_ps(_mm512_cvtepi32_ps(exact),
-                                     _mm512_load_ps(weights.scale.get() + column));
-  return _mm512_fmadd_ps(steps, _mm512_set1_ps(rows.scale.get()[row]),
-                         _mm512_load_ps(weights.bias.get() + column));
+  const __m512i exact = _mm512_sub_epi32(_mm512_load_si512(sums), correction);
+  const __m512 steps = _mm512_mul_ps(_mm512_cvtepi32_ps(exact), columns.scale);
+  return _mm512_fmadd_ps(steps, scale, columns.bias);
 }
 
 // Whether this processor and system run these kernels at all (AVX-512 with VNNI).

@@ -1,4 +1,4 @@
-// Operators of the domain "lingraft" for the decoder step, and their registration.
+// Operators of the domain "lingraft", and their registration.
 #include <algorithm>
 #include <cstring>
 #include <exception>
@@ -19,26 +19,37 @@ struct alignas(64) Sums {
 // Quantised rows of the thread that runs the operator; its helpers only read them.
 thread_local Rows current_rows;
 
-// y [R,N] = activation(x W + b); `norm` work on whole rows is the caller's.
+// y [R,N] = activation(x W + b), its columns from `begin` to `end`.
+template <int64_t kActivation>
 LINGRAFT_AVX512 void multiply_columns(const Rows& rows, const Weights& weights, int64_t begin,
-                                      int64_t end, int64_t activation, float* y) {
+                                      int64_t end, float* y) {
   Sums sums;
   for (int64_t column = begin; column < end; column += kColumns) {
+    const Columns left = Columns::load(weights, column);
+    const Columns right = Columns::load(weights, column + 16);
+    const __mmask16 left_mask = first(weights.n - column);
+    const __mmask16 right_mask = first(weights.n - column - 16);
     for (int64_t row = 0; row < rows.count; row += kRowsAtOnce) {
       const int64_t count = std::min<int64_t>(rows.count - row, kRowsAtOnce);
       multiply(rows, row, count, weights, column, sums.values);
-      for (int64_t r = 0; r < count; ++r) {
-        for (int64_t half = 0; half < kColumns; half += 16) {
-          const __m512 value = activate(finish(rows, row + r, weights, column + half,
-                                               sums.values + r * kColumns + half),
-                                        activation);
-          _mm512_mask_storeu_ps(y + (row + r) * weights.n + column + half,
-                                first(weights.n - column - half), value);
-        }
+      float* out = y + row * weights.n + column;
+      for (int64_t r = 0; r < count; ++r, out += weights.n) {
+        const __m512i correction = _mm512_set1_epi32(rows.correction.get()[row + r]);
+        const __m512 scale = _mm512_set1_ps(rows.scale.get()[row + r]);
+        const int32_t* here = sums.values + r * kColumns;
+        _mm512_mask_storeu_ps(out, left_mask,
+                              activate<kActivation>(finish(left, correction, scale, here)));
+        _mm512_mask_storeu_ps(out + 16, right_mask,
+                              activate<kActivation>(finish(right, correction, scale, here + 16)));
       }
     }
   }
 }
+
+using Multiply = void (*)(const Rows&, const Weights&, int64_t, int64_t, float*);
+constexpr Multiply kMultiply[] = {multiply_columns<kNone>, multiply_columns<kRelu>,
+                                  multiply_columns<kSwish>, multiply_columns<kGelu>,
+                                  multiply_columns<kGeluTanh>};
 
 void dense(const ort::Api& api, const ort::Context* context, const float* x, int64_t rows,
            const Weights& weights, int64_t activation, float* y) {
@@ -47,8 +58,8 @@ void dense(const ort::Api& api, const ort::Context* context, const float* x, int
   const int64_t tasks = (weights.padded_n + kTaskColumns - 1) / kTaskColumns;
   auto task = [&](size_t index) {
     const int64_t begin = int64_t(index) * kTaskColumns;
-    multiply_columns(quantised, weights, begin, std::min(begin + kTaskColumns, weights.padded_n),
-                     activation, y);
+    const int64_t end = std::min(begin + kTaskColumns, weights.padded_n);
+    kMultiply[activation](quantised, weights, begin, end, y);
     release_tiles();
   };
   api.parallel(context, size_t(tasks), task);
@@ -107,6 +118,7 @@ class Dense {
       epsilon_ = api_.real(info, "epsilon");
     } else {
       activation_ = api_.integer(info, "activation");
+      if (activation_ < kNone || activation_ > kGeluTanh) throw std::runtime_error("activation");
     }
   }
 
@@ -238,17 +250,20 @@ class BestPieces {
     Sums sums;
     const __m512 none = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
     for (int64_t column = begin; column < end; column += kColumns) {
+      const Columns left = Columns::load(weights_, column);
+      const Columns right = Columns::load(weights_, column + 16);
+      const __mmask16 left_mask = first(weights_.n - column);
+      const __mmask16 right_mask = first(weights_.n - column - 16);
       for (int64_t row = 0; row < rows.count; row += kRowsAtOnce) {
         const int64_t count = std::min<int64_t>(rows.count - row, kRowsAtOnce);
         multiply(rows, row, count, weights_, column, sums.values);
         for (int64_t r = 0; r < count; ++r) {
-          __m512 logits[2];
-          for (int half = 0; half < 2; ++half) {
-            const int64_t here = column + 16 * half;
-            const __m512 value = finish(rows, row + r, weights_, here,
-                                        sums.values + r * kColumns + 16 * half);
-            logits[half] = _mm512_mask_blend_ps(first(weights_.n - here), none, value);
-          }
+          const __m512i correction = _mm512_set1_epi32(rows.correction.get()[row + r]);
+          const __m512 scale = _mm512_set1_ps(rows.scale.get()[row + r]);
+          const int32_t* here = sums.values + r * kColumns;
+          const __m512 logits[2] = {
+              _mm512_mask_blend_ps(left_mask, none, finish(left, correction, scale, here)),
+              _mm512_mask_blend_ps(right_mask, none, finish(right, correction, scale, here + 16))};
           take(best[row + r], logits, column, wanted);
         }
       }
@@ -487,6 +502,125 @@ class SelfAttention {
   ort::Api api_;
 };
 
+// EncoderAttention: packed float [B,S,3*H*D] (queries, keys, values), last int32 [B]: each row's last
+// real position -> context float [B,S,H*D]. All real positions look at all real positions; the
+// context of the others is 0. Attribute heads: H.
+class EncoderAttention {
+ public:
+  EncoderAttention(const ort::Api& api, const ort::KernelInfo* info)
+      : api_(api), heads_(api.integer(info, "heads")) {}
+
+  void compute(ort::Context* context) const {
+    const ort::Value* packed = api_.input(context, 0);
+    const std::vector<int64_t> sizes = api_.shape(packed);
+    const int64_t rows = sizes.at(0), positions = sizes.at(1), width = sizes.at(2) / 3;
+    const Call call{api_.data<float>(packed), api_.data<int32_t>(api_.input(context, 1)),
+                    api_.output<float>(context, 0, {rows, positions, width}),
+                    heads_, positions, width, width / heads_};
+    auto task = [&](size_t row) { attend(call, int64_t(row)); };
+    api_.parallel(context, size_t(rows), task);
+  }
+
+ private:
+  static constexpr int64_t kQueries = 4;  // side by side, so that a key is read once for all
+
+  struct Call {
+    const float* packed;
+    const int32_t* last;
+    float* context;
+    int64_t heads, positions, width, size;
+  };
+
+  LINGRAFT_AVX512 static void attend(const Call& call, int64_t row) {
+    const int64_t length = std::clamp<int64_t>(call.last[row] + 1, 0, call.positions);
+    float* context = call.context + row * call.positions * call.width;
+    std::fill(context + length * call.width, context + call.positions * call.width, 0.0f);
+    const int64_t room = (length + 31) / 32 * 32;
+    thread_local std::vector<float> keys, scores;
+    keys.assign(call.size * room, 0.0f);
+    scores.resize(kQueries * room);
+    const float* packed = call.packed + row * call.positions * 3 * call.width;
+    for (int64_t head = 0; head < call.heads; ++head) {
+      const float* query = packed + head * call.size;
+      const float* key = query + call.width;
+      const float* value = key + call.width;
+      const float scale = 1.0f / std::sqrt(float(call.size));
+      for (int64_t i = 0; i < length; ++i) {
+        for (int64_t d = 0; d < call.size; ++d) {
+          keys[d * room + i] = key[i * 3 * call.width + d] * scale;
+        }
+      }
+      for (int64_t begin = 0; begin < length; begin += kQueries) {
+        const int64_t last = std::min(begin + kQueries, length) - 1;
+        // Beyond the end the last query stands in again; its result is written once more.
+        const float* q[kQueries];
+        float* out[kQueries];
+        for (int64_t i = 0; i < kQueries; ++i) {
+          const int64_t position = std::min(begin + i, last);
+          q[i] = query + position * 3 * call.width;
+          out[i] = context + position * call.width + head * call.size;
+        }
+        score(q, keys.data(), call.size, room, scores.data());
+        for (int64_t i = 0; i < kQueries; ++i) softmax(scores.data() + i * room, length);
+        blend_all(scores.data(), room, value, 3 * call.width, length, call.size, out);
+      }
+    }
+  }
+
+  // scores [kQueries][room] of queries over keys [size][room].
+  LINGRAFT_AVX512 static void score(const float* const* q, const float* keys, int64_t size,
+                                    int64_t room, float* scores) {
+    for (int64_t begin = 0; begin < room; begin += 32) {
+      __m512 sums[kQueries][2];
+      for (auto& sum : sums) sum[0] = sum[1] = _mm512_setzero_ps();
+      for (int64_t d = 0; d < size; ++d) {
+        const __m512 left = _mm512_loadu_ps(keys + d * room + begin);
+        const __m512 right = _mm512_loadu_ps(keys + d * room + begin + 16);
+        for (int64_t i = 0; i < kQueries; ++i) {
+          const __m512 one = _mm512_set1_ps(q[i][d]);
+          sums[i][0] = _mm512_fmadd_ps(one, left, sums[i][0]);
+          sums[i][1] = _mm512_fmadd_ps(one, right, sums[i][1]);
+        }
+      }
+      for (int64_t i = 0; i < kQueries; ++i) {
+        _mm512_storeu_ps(scores + i * room + begin, sums[i][0]);
+        _mm512_storeu_ps(scores + i * room + begin + 16, sums[i][1]);
+      }
+    }
+  }
+
+  // As `blend`, for all queries at once; values stand `stride` apart.
+  LINGRAFT_AVX512 static void blend_all(const float* shares, int64_t room, const float* values,
+                                        int64_t stride, int64_t count, int64_t size,
+                                        float* const* out) {
+    for (int64_t begin = 0; begin < size; begin += 64) {
+      __m512 sums[kQueries][4];
+      for (auto& query : sums) {
+        for (auto& sum : query) sum = _mm512_setzero_ps();
+      }
+      __mmask16 masks[4];
+      for (int v = 0; v < 4; ++v) masks[v] = first(size - begin - 16 * v);
+      for (int64_t position = 0; position < count; ++position) {
+        const float* here = values + position * stride + begin;
+        __m512 parts[4];
+        for (int v = 0; v < 4; ++v) parts[v] = _mm512_maskz_loadu_ps(masks[v], here + 16 * v);
+        for (int64_t i = 0; i < kQueries; ++i) {
+          const __m512 share = _mm512_set1_ps(shares[i * room + position]);
+          for (int v = 0; v < 4; ++v) sums[i][v] = _mm512_fmadd_ps(share, parts[v], sums[i][v]);
+        }
+      }
+      for (int64_t i = 0; i < kQueries; ++i) {
+        for (int v = 0; v < 4; ++v) {
+          _mm512_mask_storeu_ps(out[i] + begin + 16 * v, masks[v], sums[i][v]);
+        }
+      }
+    }
+  }
+
+  ort::Api api_;
+  int64_t heads_;
+};
+
 // What ONNX Runtime calls, for an operator of class `Kernel`.
 template <typename Kernel>
 struct Operator : ort::CustomOp {
@@ -556,6 +690,7 @@ LINGRAFT_EXPORT ort::Status* RegisterCustomOps(ort::SessionOptions* options, con
                                         {kFloat, kFloat});
   static Operator<SelfAttention> self("SelfAttention", {kFloat, kFloat, kFloat, kInt32},
                                       {kFloat, kFloat, kFloat});
+  static Operator<EncoderAttention> encoder("EncoderAttention", {kFloat, kInt32}, {kFloat});
   const ort::Table table = base->table(ort::kApiVersion);
   if (table == nullptr) return nullptr;  // older than 1.17: the graph then names what is missing
   const ort::Api api(table);
@@ -566,7 +701,8 @@ LINGRAFT_EXPORT ort::Status* RegisterCustomOps(ort::SessionOptions* options, con
                                     static_cast<const ort::CustomOp*>(&norm),
                                     static_cast<const ort::CustomOp*>(&best),
                                     static_cast<const ort::CustomOp*>(&cross),
-                                    static_cast<const ort::CustomOp*>(&self)}) {
+                                    static_cast<const ort::CustomOp*>(&self),
+                                    static_cast<const ort::CustomOp*>(&encoder)}) {
       api.call(ort::kDomainAdd, domain, op);
     }
     api.call(ort::kAddDomain, options, domain);

@@ -56,8 +56,9 @@ LINGRAFT_INLINE __m512 error_function(__m512 x) {
   return _mm512_or_ps(y, sign);
 }
 
-LINGRAFT_INLINE __m512 activate(__m512 x, int64_t activation) {
-  switch (activation) {
+template <int64_t kActivation>
+LINGRAFT_INLINE __m512 activate(__m512 x) {
+  switch (kActivation) {
     case kRelu:
       return _mm512_max_ps(x, _mm512_setzero_ps());
     case kSwish:

@@ -261,3 +261,23 @@ def test_self_attention_writes_at_each_rows_own_position(random: np.random.Gener
         scores = np.einsum("hd,htd->ht", query[row], keys[row, :, : length + 1]) / np.sqrt(size)
         expected = np.einsum("ht,htd->hd", softmax(scores), values[row, :, : length + 1])
         np.testing.assert_allclose(context[row], expected.reshape(-1), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("size", "width"), [(64, 25), (8, 70), (100, 3), (16, 1)])
+def test_encoder_attention_looks_at_the_real_positions_of_each_row(
+    random: np.random.Generator, size: int, width: int
+) -> None:
+    """Every real position looks at all real ones of its row; the others' context is zero."""
+    rows, heads = 4, 3
+    packed = random.standard_normal((rows, width, 3 * heads * size)).astype(np.float32)
+    lengths = random.integers(1, width + 1, rows)
+    feeds: dict[str, Array] = {"p": packed, "l": (lengths - 1).astype(np.int32)}
+    for threads in (1, 2):
+        (context,) = run("EncoderAttention", feeds, {}, "p l", heads=heads, threads=threads)
+        for row, length in enumerate(lengths):
+            query, key, value = np.split(packed[row, :length], 3, axis=1)
+            for head in range(heads):
+                mine = np.s_[:, head * size : (head + 1) * size]
+                expected = softmax(query[mine] @ key[mine].T / np.sqrt(size)) @ value[mine]
+                np.testing.assert_allclose(context[row, :length][mine], expected, atol=1e-4)
+            assert (context[row, length:] == 0).all()

@@ -94,7 +94,7 @@ class _Rewriter:
         """Replaces every pattern, then drops what nothing uses any more."""
         for node in list(self._graph.node):
             if node.op_type == "GroupQueryAttention":
-                self._self_attention(node)
+                self._attention(node)
             elif node.op_type == "Softmax":
                 self._cross_attention(node)
             elif node.op_type == "MatMul" and node.input[1] in self._constants:
@@ -178,14 +178,19 @@ class _Rewriter:
         replaced.output.append(f"{node.output[0]}.standard")
         self._replaced[node.name] = replaced
 
+    def _attention(self, node: onnx.NodeProto) -> None:
+        """SelfAttention or EncoderAttention; plain heads without bias or scale only."""
+        attributes = {attribute.name: attribute.i for attribute in node.attribute}
+        if len(node.input) > 7 or attributes["num_heads"] != attributes["kv_num_heads"]:
+            return
+        if node.input[3] and set(attributes) == {"num_heads", "kv_num_heads"}:
+            self._self_attention(node)
+        elif not node.input[3] and attributes.get("causal") == 0 and len(attributes) == 3:
+            inputs = [node.input[0], node.input[5]]
+            self._replace(node, "EncoderAttention", inputs, heads=attributes["num_heads"])
+
     def _self_attention(self, node: onnx.NodeProto) -> None:
-        """SelfAttention for one new piece per row; plain heads without bias only."""
-        attributes = {attribute.name: attribute for attribute in node.attribute}
-        plain = attributes["num_heads"].i == attributes["kv_num_heads"].i
-        if not plain or len(node.input) > 7 or not node.input[3].startswith("past_"):
-            return
-        if not set(attributes) <= {"num_heads", "kv_num_heads"}:
-            return
+        """SelfAttention for one new piece per row."""
         packed, joined = self._makers.get(node.input[0]), self._only_user(node)
         if packed is None or packed.op_type != "Unsqueeze":
             return
