@@ -431,6 +431,7 @@ class SelfAttention {
     const ort::Value* packed = api_.input(context, 0);
     const std::vector<int64_t> cache = api_.shape(api_.input(context, 1));
     const int64_t rows = cache.at(0), heads = cache.at(1), room = cache.at(2), size = cache.at(3);
+    if (size > 16 * kMostHeadVectors) throw std::runtime_error("heads have over 256 values");
     Call call{api_.data<float>(packed), api_.data<int32_t>(api_.input(context, 3)),
               api_.output<float>(context, 0, {rows, heads * size}), {}, heads, room, size};
     const size_t bytes = size_t(rows * heads * room * size) * sizeof(float);

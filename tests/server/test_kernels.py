@@ -281,3 +281,12 @@ def test_encoder_attention_looks_at_the_real_positions_of_each_row(
                 expected = softmax(query[mine] @ key[mine].T / np.sqrt(size)) @ value[mine]
                 np.testing.assert_allclose(context[row, :length][mine], expected, atol=1e-4)
             assert (context[row, length:] == 0).all()
+
+
+def test_heads_that_are_too_wide_for_self_attention_are_an_error() -> None:
+    """The step fails and says why, instead of writing beyond its registers."""
+    cache = np.zeros((1, 1, 2, 264), np.float32)
+    packed = np.zeros((1, 3 * 264), np.float32)
+    feeds: dict[str, Array] = {"p": packed, "k": cache, "v": cache, "l": np.zeros(1, np.int32)}
+    with pytest.raises(Exception, match="256"):
+        run("SelfAttention", feeds, {}, "p k v l", outputs=3)
