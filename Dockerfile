@@ -19,7 +19,7 @@ ARG BASE_GPU=nvidia/cuda:13.0.1-cudnn-runtime-ubuntu24.04
 
 
 # The wheel holds what the server needs and the client, which checks its health.
-# The compiler is for the server's own operators, which run on any x86-64 that has AVX-512 VNNI.
+# The compiler is for the server's own operators, which run on any x86-64 that has AVX2.
 FROM ${BASE_CPU} AS wheel
 WORKDIR /source
 RUN apt-get update \

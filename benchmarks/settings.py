@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from benchmarks.common import machine
 from benchmarks.contest import CT2, OURS, TORCH
 from benchmarks.workers.process import Variant
 
@@ -13,17 +14,12 @@ _CT2_WORKER = "benchmarks.workers.ct2"
 _TORCH_WORKER = "benchmarks.workers.torch_generate"
 _OUR_WORKER = "benchmarks.workers.ours"
 # Its own switches; the first has it choose. MKL's products may be of weights packed beforehand.
-_CT2_ENVIRONMENTS = {
-    "default": {},
-    "oneDNN AVX512": {"CT2_USE_MKL": "0", "CT2_FORCE_CPU_ISA": "AVX512"},
-    "oneDNN AVX2": {"CT2_USE_MKL": "0", "CT2_FORCE_CPU_ISA": "AVX2"},
-    "MKL AVX512": {"CT2_USE_MKL": "1", "CT2_FORCE_CPU_ISA": "AVX512"},
-    "MKL AVX512 packed": {
-        "CT2_USE_MKL": "1",
-        "CT2_FORCE_CPU_ISA": "AVX512",
-        "CT2_USE_EXPERIMENTAL_PACKED_GEMM": "1",
-    },
+_CT2_LIBRARIES = {
+    "oneDNN": {"CT2_USE_MKL": "0"},
+    "MKL": {"CT2_USE_MKL": "1"},
+    "MKL packed": {"CT2_USE_MKL": "1", "CT2_USE_EXPERIMENTAL_PACKED_GEMM": "1"},
 }
+_CT2_ISAS = {"AVX2": "avx2", "AVX512": "avx512f"}  # its name, and the processor's flag
 
 
 def ours(rows: tuple[int, ...]) -> list[Variant]:
@@ -35,10 +31,13 @@ def ours(rows: tuple[int, ...]) -> list[Variant]:
 
 
 def ct2(threads: int) -> list[Variant]:
-    """CTranslate2 by the libraries that it computes with, and how it uses its threads."""
+    """CTranslate2 by the libraries that it computes with, and how it uses its threads.
+
+    What this processor cannot run is left out: CTranslate2 would refuse to start.
+    """
     return [
         Variant(_name(name, inter, threads), _CT2_WORKER, environment, {"inter": inter}, engine=CT2)
-        for name, environment in _CT2_ENVIRONMENTS.items()
+        for name, environment in _ct2_environments(machine()["flags"])
         for inter in sorted({1, threads})
     ]
 
@@ -67,6 +66,14 @@ def torch(precision: str, rows: int = 0) -> list[Variant]:
         for attention in ("eager", "sdpa")
         for options in [{"dtype": dtype, "attention": attention}]
     ]
+
+
+def _ct2_environments(flags: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    yield "default", {}
+    for library, switches in _CT2_LIBRARIES.items():
+        for isa, flag in _CT2_ISAS.items():
+            if flag in flags:
+                yield f"{library} {isa}", {**switches, "CT2_FORCE_CPU_ISA": isa}
 
 
 def _name(name: str, inter: int, threads: int) -> str:

@@ -1,19 +1,20 @@
-// Integer products of rows with packed 8-bit weights, by AMX or AVX-512 VNNI.
+// Integer products of rows with packed 8-bit weights.
 //
 // A row of activations is quantised to int8 by its own largest magnitude, so no row's answer depends
 // on its company. Weights are stored plus 128, as uint8, since VNNI multiplies signed by unsigned; the
-// sum of a row's integers times 128 is taken off again. Sums are exact, so both instruction sets and
+// sum of a row's integers times 128 is taken off again. Sums are exact, so all instruction sets and
 // any number of rows give the same bits.
 #pragma once
 
+#include <cstdint>
 #include <cstdlib>
 #include <memory>
 
-#include "simd.h"
-
 namespace lingraft {
 
-constexpr int kColumns = 32;  // columns in a panel
+constexpr int kTile = 16;      // columns of a tile
+constexpr int kColumns = 32;   // columns of a panel
+constexpr int kStep = 64;      // values of K in a tile
 constexpr int kRowsAtOnce = 32;
 
 struct Free {
@@ -40,51 +41,31 @@ struct Weights {
   const uint8_t* panel(int64_t column) const { return packed.get() + column * padded_k; }
 };
 
-// Rows of activations [R,K] as integers.
+// Rows of activations [R,K] as integers from -127 to 127, of the size that the kernels ask for.
 struct Rows {
   int64_t count = 0, padded_k = 0;
-  Buffer<int8_t> values;        // [R,padded_k]
-  Buffer<float> scale;          // [R]
-  Buffer<int32_t> correction;   // [R]: 128 times the sum of the row
+  int64_t stride = 0;          // bytes from row to row
+  Buffer<int8_t> values;       // [R,padded_k] of int8 or int16, rows `stride` apart
+  Buffer<float> scale;         // [R]
+  Buffer<int32_t> correction;  // [R]: 128 times the sum of the row
   size_t room = 0;
   int64_t rows_room = 0;
 
   void quantise(const float* x, int64_t rows, const Weights& weights);
-};
 
-// Sums of products for up to kRowsAtOnce rows from `row` on and kColumns columns from `column` on:
-// sums [kRowsAtOnce][kColumns], on a cache line's boundary, the correction not yet taken off.
-void multiply(const Rows& rows, int64_t row, int64_t count, const Weights& weights, int64_t column,
-              int32_t* sums);
-
-// Scales and biases of sixteen columns.
-struct Columns {
-  __m512 scale, bias;
-
-  LINGRAFT_INLINE static Columns load(const Weights& weights, int64_t column) {
-    return {_mm512_load_ps(weights.scale.get() + column),
-            _mm512_load_ps(weights.bias.get() + column)};
+  template <typename Value>
+  const Value* at(int64_t row) const {
+    return reinterpret_cast<const Value*>(values.get() + row * stride);
   }
 };
 
-// Sixteen results of one row: corrected, scaled, with bias. `sums` are those of the row's columns.
-LINGRAFT_INLINE __m512 finish(const Columns& columns, __m512i correction, __m512 scale,
-                              const int32_t* sums) {
-  const __m512i exact = _mm512_sub_epi32(_mm512_load_si512(sums), correction);
-  const __m512 steps = _mm512_mul_ps(_mm512_cvtepi32_ps(exact), columns.scale);
-  return _mm512_fmadd_ps(steps, scale, columns.bias);
-}
+// Sums of products for up to kRowsAtOnce rows from `row` on and the kColumns columns of a panel:
+// sums [kRowsAtOnce][kColumns], on a cache line's boundary, the correction not yet taken off.
+using Multiply = void (*)(const Rows& rows, int64_t row, int64_t count, const uint8_t* panel,
+                          int32_t* sums);
 
-// Whether this processor and system run these kernels at all (AVX-512 with VNNI).
-bool supported();
-
-// Gives the tiles back to the system; call when a thread is done multiplying.
-void release_tiles();
-
-// "amx" or "avx512_vnni".
-const char* instruction_set();
-
-// AMX is left out from now on: for tests that compare the two.
-void forbid_amx(bool forbidden);
+struct alignas(64) Sums {
+  int32_t values[kRowsAtOnce * kColumns];
+};
 
 }  // namespace lingraft

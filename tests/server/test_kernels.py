@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from lingraft.server.engines import kernels
 
 pytestmark = pytest.mark.skipif(
     kernels.library() is None,
-    reason="this processor has no AVX-512 with VNNI, or the operators were not compiled",
+    reason="this processor has no AVX2, or the operators were not compiled",
 )
 
 Array = NDArray[Any]
@@ -37,14 +38,31 @@ def random() -> np.random.Generator:
     return np.random.default_rng(11)
 
 
-@pytest.fixture(params=["best instructions", "without AMX"])
-def instructions(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Both ways to multiply, where the processor has both."""
+@contextmanager
+def only(name: str) -> Iterator[None]:
+    """Within, the operators use these instructions."""
     library = kernels.library()
     assert library is not None
-    library.lingraft_forbid_amx(int(request.param == "without AMX"))
-    yield request.param
-    library.lingraft_forbid_amx(0)
+    assert library.lingraft_choose(name.encode())
+    yield
+    library.lingraft_choose(b"")
+
+
+def offered() -> list[str]:
+    """The instructions that the operators know and this processor has."""
+    library = kernels.library()
+    names = ("amx", "avx512_vnni", "avx2")
+    found = [name for name in names if library and library.lingraft_choose(name.encode())]
+    if library:
+        library.lingraft_choose(b"")
+    return found
+
+
+@pytest.fixture(params=offered(), autouse=True)
+def instructions(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Each kind of instructions in turn."""
+    with only(request.param):
+        yield request.param
 
 
 def run(
@@ -106,7 +124,7 @@ def dense(x: Array, layer: Mapping[str, Array]) -> Array:
 @pytest.mark.parametrize("rows", [1, 5, 16, 17, 32, 33, 70])
 @pytest.mark.parametrize(("k", "n"), [(64, 32), (40, 50), (512, 1100)])
 def test_a_dense_layer_multiplies_rows_quantised_one_by_one(
-    instructions: str, random: np.random.Generator, rows: int, k: int, n: int
+    random: np.random.Generator, rows: int, k: int, n: int
 ) -> None:
     """Any number of rows and columns, whole blocks or not; a row of zeros gives the bias."""
     layer = weights(random, k, n)
@@ -126,17 +144,15 @@ def test_a_row_gives_the_same_bits_in_any_company_and_by_any_instructions(
     """Sums of integers are exact, so neither the batch nor the processor shows in the answer."""
     layer = weights(random, 200, 300)
     x = random.standard_normal((40, 200)).astype(np.float32)
-    library = kernels.library()
-    assert library is not None
     (together,) = run("Dense", {"x": x}, layer, "x w s b", activation=2)
     (alone,) = run("Dense", {"x": x[7:8]}, layer, "x w s b", activation=2)
     (threaded,) = run("Dense", {"x": x}, layer, "x w s b", activation=2, threads=2)
-    library.lingraft_forbid_amx(1)
-    (plain,) = run("Dense", {"x": x}, layer, "x w s b", activation=2)
-    library.lingraft_forbid_amx(0)
     np.testing.assert_array_equal(together[7:8], alone)
     np.testing.assert_array_equal(together, threaded)
-    np.testing.assert_array_equal(together, plain)
+    for name in offered():
+        with only(name):
+            (other,) = run("Dense", {"x": x}, layer, "x w s b", activation=2)
+        np.testing.assert_array_equal(together, other)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -174,7 +190,7 @@ def test_a_dense_layer_can_end_in_residual_and_norm(random: np.random.Generator,
 @pytest.mark.parametrize("pieces", [37, 9000])
 @pytest.mark.parametrize("best", [1, 4, 30])
 def test_the_best_pieces_are_those_of_the_whole_vocabulary(
-    instructions: str, random: np.random.Generator, rows: int, pieces: int, best: int
+    random: np.random.Generator, rows: int, pieces: int, best: int
 ) -> None:
     """Ids best first, with logarithms normalised over all pieces; -inf in the bias is no fault."""
     layer = weights(random, 64, pieces)

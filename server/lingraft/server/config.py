@@ -45,7 +45,7 @@ class ServerConfig:
     port: int = _setting(50051, "TCP port; 0 takes a free one", low=0, high=65535)
     provider: str = _setting("cpu", "device that runs the graphs: cpu or cuda", one_of="cpu cuda")
     precision: str = _setting("auto", "graphs to run; default: the first of each bundle; auto: the first that the CPU runs, on cuda fp16", one_of="auto default fp32 int8 int4 fp16")
-    kernels: str = _setting("auto", "auto: the server's own operators for int8 graphs where they are built and the processor has AVX-512 VNNI; standard: ONNX Runtime's everywhere", one_of="auto standard")
+    kernels: str = _setting("auto", "auto: the server's own operators for int8 graphs where they are built and the processor has AVX2; standard: ONNX Runtime's everywhere", one_of="auto standard")
     threads: int = _setting(0, "threads of one model's graphs; 0: as many as there are cores", low=0)
     max_rows: int = _setting(32, "rows decoded together by one model: a sentence takes as many as its beam is wide; a quarter is kept for interactive work", low=1)
     max_batch_tokens: int = _setting(32_768, "ceiling of rows times longest row in one batch, source and target pieces; less saves memory", low=1)

@@ -1,8 +1,8 @@
 """The server's own operators for int8 graphs (server/native), where they are built and can run.
 
-They fuse what a decoder step does between two products, and multiply in one stretch with AMX or
-AVX-512 VNNI. A bundle has graphs for them beside the standard ones; both give the same answers to
-rounding.
+They fuse what a decoder step does between two products, and multiply in one stretch with AMX,
+AVX-512 VNNI or AVX2. A bundle has graphs for them beside the standard ones; both give the same
+answers to rounding.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def library() -> Any | None:
 
 
 def instruction_set() -> str:
-    """What the operators run on: "amx", "avx512_vnni", or "" where there are none."""
+    """What the operators run on: "amx", "avx512_vnni", "avx2", or "" where there are none."""
     loaded = library()
     if loaded is None:
         return ""

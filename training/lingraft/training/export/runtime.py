@@ -53,6 +53,8 @@ def open_session(graph: Graph, threads: int = 1) -> onnxruntime.InferenceSession
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = _ERRORS_ONLY
+    # As the server does: without it, int8 products saturate on processors that have no VNNI.
+    options.add_session_config_entry("session.x64quantprecision", "1")
     source = graph if isinstance(graph, bytes) else str(graph)
     return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 
