@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from lingraft.server.engines import open_session as open_served
@@ -39,7 +40,7 @@ def test_the_largest_integers_do_not_saturate(
 
 def _product() -> onnx.ModelProto:
     """The product that int8 graphs are made of: activations around 128, weights signed."""
-    constants = {
+    constants: dict[str, NDArray[Any]] = {
         "w": np.full((INNER, COLUMNS), 127, np.int8),
         "one": np.array(1, np.float32),
         "scales": np.ones(COLUMNS, np.float32),
