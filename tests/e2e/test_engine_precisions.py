@@ -74,8 +74,8 @@ def test_half_precision_gives_the_golden_answers(
     longest = max(len(case["target_ids"]) for case in stored)
     said = [[golden.special.decoder_start] for _ in stored]
     for _ in range(longest):
-        best = engine.step([row[-1] for row in said], 1).ids[:, 0].tolist()
-        for row, piece in zip(said, best, strict=True):
+        best = engine.step([row[-1] for row in said], 1).ids
+        for row, (piece,) in zip(said, best, strict=True):
             row.append(piece)
     for row, case in zip(said, stored, strict=True):
         assert row[1 : len(case["target_ids"]) + 1] == case["target_ids"]

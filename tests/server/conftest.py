@@ -78,9 +78,7 @@ class EchoEngine:
         ids = [[words[done], *others] for words, done in self.rows]
         self.rows = [(words, done + 1) for words, done in self.rows]
         self.steps += 1
-        logprobs = np.full((len(ids), candidates), -9.0, dtype=np.float32)
-        logprobs[:, 0] = -0.5
-        return Step(np.array(ids, dtype=np.int64), logprobs, None)
+        return Step(ids, [[-0.5] + [-9.0] * (candidates - 1)] * len(ids), None)
 
     def select(self, parents: Sequence[int]) -> None:
         """Rows go on from others."""
@@ -106,9 +104,8 @@ class EchoSearch:
 
     def advance(self, ids: Any, logprobs: Any, alignment: Any) -> list[int] | None:
         """One more piece; all rows say the same."""
-        assert ids.shape == logprobs.shape
-        assert set(ids[:, 0]) == {ids[0, 0]}
-        self._last = int(ids[0, 0])
+        assert [len(row) for row in ids] == [len(row) for row in logprobs]
+        (self._last,) = {row[0] for row in ids}
         self._said.append(self._last)
         ended = self._last == EOS or len(self._said) == self._most
         return None if ended else list(range(self.width))

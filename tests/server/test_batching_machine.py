@@ -63,8 +63,7 @@ class HashEngine:
         shares = np.zeros((len(self.rows), longest), np.float32)
         for share, (source, _) in zip(shares, self.rows, strict=True):
             share[: len(source)] = 1 / len(source)
-        array = np.array(ids, dtype=np.int64)
-        return Step(array, -array.astype(np.float32), shares)
+        return Step(ids, [[-float(each) for each in row] for row in ids], shares)
 
     def select(self, parents: Sequence[int]) -> None:
         """Rows go on from others."""
@@ -96,12 +95,12 @@ class WeavingSearch:
 
     def advance(self, ids: Any, logprobs: Any, alignment: Any) -> list[int] | None:
         """Each goes on from a row that its best candidate names, with a piece of its own."""
-        assert ids.shape == logprobs.shape
+        assert [len(row) for row in ids] == [len(row) for row in logprobs]
         assert alignment.shape == (self.width, len(self._source))
         assert np.allclose(alignment.sum(axis=1), 1)
-        parents = [(int(row[0]) + rank) % self.width for rank, row in enumerate(ids)]
+        parents = [(row[0] + rank) % self.width for rank, row in enumerate(ids)]
         self._said = [
-            (*self._said[parent], int(ids[parent, rank])) for rank, parent in enumerate(parents)
+            (*self._said[parent], ids[parent][rank]) for rank, parent in enumerate(parents)
         ]
         self._steps -= 1
         self.candidates = self.width + self._steps % 3

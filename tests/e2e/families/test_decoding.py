@@ -78,7 +78,7 @@ def _decode(engine: Any, bundle: Bundle, sources: Sequence[Encoded]) -> list[lis
             engine.join([source.ids], [1])
             rows.append(_Row(index, source, bundle))
         step = engine.step([row.last for row in rows], 2)
-        for row, candidates in zip(rows, step.ids.tolist(), strict=True):
+        for row, candidates in zip(rows, step.ids, strict=True):
             row.take(candidates)
         answers.update({row.index: row.ids for row in rows if row.done})
         engine.select([slot for slot, row in enumerate(rows) if not row.done])

@@ -63,7 +63,7 @@ class TellingEngine:
             logprobs[number, :2] = [-(said + 1) / 8, -4.0][:candidates]
             shares[number, min(said + 1, len(row))] = 1
         self.rows = [(row, said + 1) for row, said in self.rows]
-        return Step(ids, logprobs, shares)
+        return Step(ids.tolist(), logprobs.tolist(), shares)
 
     def select(self, parents: Sequence[int]) -> None:
         """Rows go on from others."""

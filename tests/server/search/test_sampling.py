@@ -20,8 +20,8 @@ DRAWS = 6_000
 def _draw(special: Any, **options: Any) -> Counter[int]:
     """First pieces that sampling draws with as many streams of one seed."""
     drawn: Counter[int] = Counter()
-    ids = np.array([[*SHARES]])
-    values = np.array([[math.log(share) for share in SHARES.values()]])
+    ids = [[*SHARES]]
+    values = [[math.log(share) for share in SHARES.values()]]
     for stream in range(DRAWS):
         given = SearchOptions(max_length=1, seed=11, stream=stream, **options)
         search = begin(given, special, 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import eq
 
 from lingraft.server.batching.work import SourceEntry
 from lingraft.server.engines.base import Step
@@ -50,7 +51,7 @@ class Member:
     @property
     def is_reordered(self) -> bool:
         """Whether its rows do not go on each from itself."""
-        return self._parents != self._same
+        return self._parents is not self._same
 
     def move(self, slot: int) -> list[int]:
         """The rows of the engine that its rows go on from; they stand in `slot` afterwards."""
@@ -80,7 +81,7 @@ class Member:
             raise ValueError(f"a search gave {len(self.inputs)} pieces for {self.width} rows")
 
     def _checked(self, parents: Sequence[int]) -> list[int]:
-        if self.width == 1 and len(parents) == 1 and parents[0] == 0:
+        if len(parents) == self.width and all(map(eq, parents, self._same)):
             return self._same
         if len(parents) != self.width or min(parents) < 0 or max(parents) >= self.width:
             raise ValueError(f"a search of {self.width} rows goes on from rows {list(parents)}")

@@ -13,21 +13,21 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Step:
-    """What one decoder step says of B rows. Arrays stay as they are after the next step.
+    """What one decoder step says of B rows; it stays as it is after the next step.
 
     `ids` [B,K] and `logprobs` [B,K] (natural logarithms) are the K most probable next pieces, best
-    first. `alignment` [B,S] holds each row's share of attention (0 to 1) to every source position,
-    0 beyond its source; None where the graphs do not tell.
+    first: plain numbers, since searches take them one by one. `alignment` [B,S] holds each row's
+    share of attention (0 to 1) to every source position, 0 beyond its source; None where the graphs
+    do not tell.
     """
 
-    ids: Ids
-    logprobs: Floats
+    ids: Sequence[Sequence[int]]
+    logprobs: Sequence[Sequence[float]]
     alignment: Floats | None
 
 

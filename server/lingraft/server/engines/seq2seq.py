@@ -126,7 +126,7 @@ class OnnxTranslator:
         self._slots.advance()
         by_row = self._slots.by_row
         alignment = None if bound.alignment is None else by_row(bound.alignment)
-        return Step(by_row(bound.ids), by_row(bound.logprobs), alignment)
+        return Step(by_row(bound.ids).tolist(), by_row(bound.logprobs).tolist(), alignment)
 
     def select(self, parents: Sequence[int]) -> None:
         """The batch becomes len(parents) rows, of which row i goes on from the old row parents[i].

@@ -1,25 +1,13 @@
-"""What a step says, row by row, and the attention of a hypothesis put together."""
+"""The attention of a hypothesis, put together from that of its pieces."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-_NumberT = TypeVar("_NumberT", int, float)
-
-
-def best_of(
-    rows: NDArray[np.int64] | NDArray[np.float32] | Sequence[Sequence[_NumberT]], count: int
-) -> list[list[_NumberT]]:
-    """The first `count` of each row [W,K] as plain numbers, which are faster one by one."""
-    if isinstance(rows, np.ndarray):
-        plain: list[list[_NumberT]] = rows[:, :count].tolist()
-        return plain
-    return [list(row[:count]) for row in rows]
 
 
 def share_of(alignment: Floats | None, row: int, source_length: int) -> Floats | None:

@@ -48,8 +48,8 @@ class Search(Protocol):
 
     def advance(
         self,
-        ids: NDArray[np.int64],
-        logprobs: NDArray[np.float32],
+        ids: Sequence[Sequence[int]],
+        logprobs: Sequence[Sequence[float]],
         alignment: NDArray[np.float32] | None,
     ) -> Sequence[int] | None:
         """Takes one step's answer for its rows: ids [W,K'], logprobs [W,K'], K' >= `candidates`.

@@ -13,10 +13,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from lingraft.server.search.attention import Floats, alignment_of, best_of, share_of
+from lingraft.server.search.attention import Floats, alignment_of, share_of
 from lingraft.server.search.base import Found
 from lingraft.server.search.constraints import Constraint, Constraints
 from lingraft.server.search.options import EarlyStopping, SearchOptions, SpecialIds
@@ -71,11 +68,11 @@ class BeamSearch:
 
     def advance(
         self,
-        ids: NDArray[np.int64] | Sequence[Sequence[int]],
-        logprobs: NDArray[np.float32] | Sequence[Sequence[float]],
+        ids: Sequence[Sequence[int]],
+        logprobs: Sequence[Sequence[float]],
         alignment: Floats | None,
     ) -> Sequence[int] | None:
-        """Takes the best continuations. Lists of lists are taken as well as arrays."""
+        """Takes the best continuations."""
         if not self._options.alignment:
             alignment = None
         if self._length < len(self._given):
@@ -113,16 +110,14 @@ class BeamSearch:
 
     def _best(
         self,
-        ids: NDArray[np.int64] | Sequence[Sequence[int]],
-        logprobs: NDArray[np.float32] | Sequence[Sequence[float]],
+        ids: Sequence[Sequence[int]],
+        logprobs: Sequence[Sequence[float]],
     ) -> list[_Continuation]:
         """The 2n best continuations of all rows, best first."""
-        pieces: list[list[int]] = best_of(ids, self.candidates)
-        values: list[list[float]] = best_of(logprobs, self.candidates)
-        found: list[_Continuation] = []
+        count, found = self.candidates, list[_Continuation]()
         for row, score in enumerate(self._scores):
             if score > _DYING:
-                weighed = self._rules[row].weigh(pieces[row], values[row])
+                weighed = self._rules[row].weigh(ids[row][:count], logprobs[row][:count])
                 found += [(score + weight, row, piece, own) for weight, piece, own in weighed]
         found.sort(key=_SCORE, reverse=True)
         return found[: 2 * self._beams]

@@ -12,7 +12,6 @@ penalise, and none depends on another's result.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from lingraft.server.search.options import SearchOptions, SpecialIds
 
@@ -20,18 +19,31 @@ from lingraft.server.search.options import SearchOptions, SpecialIds
 Weighed = tuple[float, int, float]
 
 
-@dataclass(frozen=True, slots=True)
 class Constraint:
-    """What holds for the next piece of one row; `penalty` multiplies that of the `penalised`."""
+    """What holds for the next piece of one row; `penalty` multiplies that of the `penalised`.
 
-    banned: frozenset[int]
-    penalised: frozenset[int] = frozenset()
-    penalty: float = 1.0
+    `reach`: candidates needed beyond those that a search needs itself.
+    """
 
-    @property
-    def reach(self) -> int:
-        """Candidates needed beyond those that a search needs itself."""
-        return len(self.banned | self.penalised)
+    __slots__ = ("banned", "penalised", "penalty", "reach")
+
+    def __init__(
+        self,
+        banned: frozenset[int],
+        penalised: frozenset[int] = frozenset(),
+        penalty: float = 1.0,
+    ) -> None:
+        self.banned, self.penalised, self.penalty = banned, penalised, penalty
+        self.reach = len(banned | penalised)
+
+    def best(self, ids: Sequence[int], logprobs: Sequence[float]) -> Weighed | None:
+        """The first of `weigh`, if there is one, without the others where nothing is penalised."""
+        if self.penalised:
+            return next(iter(self.weigh(ids, logprobs)), None)
+        for piece, logprob in zip(ids, logprobs, strict=True):
+            if piece not in self.banned:
+                return logprob, piece, logprob
+        return None
 
     def weigh(self, ids: Sequence[int], logprobs: Sequence[float]) -> list[Weighed]:
         """The candidates [K] that are allowed, best first after the penalty."""

@@ -6,23 +6,23 @@ import math
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 
-import numpy as np
-from numpy.typing import NDArray
-
-from lingraft.server.search.attention import Floats, alignment_of, best_of, share_of
+from lingraft.server.search.attention import Floats, alignment_of, share_of
 from lingraft.server.search.base import Found
-from lingraft.server.search.constraints import Constraints, Weighed
+from lingraft.server.search.constraints import Constraint, Constraints, Weighed
 from lingraft.server.search.draws import uniform
 from lingraft.server.search.options import SearchOptions, SpecialIds
 
-# One of the continuations (best first, never none), and the number of pieces before it.
-Choose = Callable[[list[Weighed], int], Weighed]
+# One of the candidates that the constraint allows, if there is one: their ids and their
+# log-probabilities, best first, and the number of pieces before it.
+Choose = Callable[[Constraint, Sequence[int], Sequence[float], int], Weighed | None]
 _STAY = (0,)
 
 
-def best(continuations: list[Weighed], length: int) -> Weighed:
+def best(
+    constraint: Constraint, ids: Sequence[int], logprobs: Sequence[float], length: int
+) -> Weighed | None:
     """Greedy choice."""
-    return continuations[0]
+    return constraint.best(ids, logprobs)
 
 
 def sampler(options: SearchOptions) -> Choose:
@@ -30,8 +30,12 @@ def sampler(options: SearchOptions) -> Choose:
     top_k, temperature = options.top_k, options.temperature
     seed, stream = options.seed, options.stream
 
-    def choose(continuations: list[Weighed], length: int) -> Weighed:
-        kept = continuations[:top_k]
+    def choose(
+        constraint: Constraint, ids: Sequence[int], logprobs: Sequence[float], length: int
+    ) -> Weighed | None:
+        kept = constraint.weigh(ids, logprobs)[:top_k]
+        if not kept:
+            return None
         highest = kept[0][0]
         powers = [math.exp((score - highest) / temperature) for score, _, _ in kept]
         sums = list(accumulate(powers))
@@ -76,20 +80,20 @@ class SingleSearch:
 
     def advance(
         self,
-        ids: NDArray[np.int64] | Sequence[Sequence[int]],
-        logprobs: NDArray[np.float32] | Sequence[Sequence[float]],
+        ids: Sequence[Sequence[int]],
+        logprobs: Sequence[Sequence[float]],
         alignment: Floats | None,
     ) -> Sequence[int] | None:
-        """Takes the next piece. Lists of lists are taken as well as arrays."""
+        """Takes the next piece."""
         length = len(self._logprobs)
         if length < len(self._given):
             score, piece, logprob = 0.0, self._given[length], 0.0
         else:
             count = self.candidates
-            allowed = self._constraint.weigh(best_of(ids, count)[0], best_of(logprobs, count)[0])
-            if not allowed:
+            chosen = self._choose(self._constraint, ids[0][:count], logprobs[0][:count], length)
+            if chosen is None:
                 return None  # everything is banned: there is nothing to go on with
-            score, piece, logprob = self._choose(allowed, length)
+            score, piece, logprob = chosen
         self._take(piece, score, logprob, alignment)
         length += 1
         if length >= self._max_length or (piece == self._eos and length > len(self._given)):
