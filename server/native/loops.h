@@ -342,6 +342,17 @@ LINGRAFT_INLINE void score(const float* const* queries, const float* keys, int64
   }
 }
 
+constexpr int64_t kLineFloats = 16;
+
+// Fetches `count` rows of `length` floats that stand `stride` apart. Attention to a source reads its
+// keys once a step, in pieces too short for the processor to foresee: reading a head ahead makes 256
+// sentences on the starter 1.13 times as fast (Zen 3). For a row's own past it gains nothing.
+LINGRAFT_INLINE void fetch(const float* p, int64_t count, int64_t length, int64_t stride) {
+  for (int64_t row = 0; row < count; ++row, p += stride) {
+    for (int64_t i = 0; i < length; i += kLineFloats) __builtin_prefetch(p + i);
+  }
+}
+
 LINGRAFT_TARGET inline void attend_source(const CrossCall& call, int64_t begin, int64_t end) {
   thread_local std::vector<float> scores;
   scores.resize(call.width + kSlack);
@@ -352,6 +363,11 @@ LINGRAFT_TARGET inline void attend_source(const CrossCall& call, int64_t begin, 
     const int64_t source = row / call.group, length = std::min(call.lengths[row], call.width);
     for (int64_t head = 0; head < call.heads; ++head) {
       const int64_t place = (source * call.heads + head) * call.size * call.width;
+      if (head + 1 < call.heads) {
+        const int64_t next = place + call.size * call.width;
+        fetch(call.key + next, call.size, length, call.width);
+        fetch(call.value + next, 1, length * call.size, 0);
+      }
       const int64_t mine = (row * call.heads + head) * call.size;
       const float* query = call.query + mine;
       float* out = call.context + mine;
