@@ -20,6 +20,7 @@ class Case:
     """Batches are handed over one after the other; a batch's sentences all at once.
 
     `least` and `most` bound the tokens of a target, eos counted. All sources end with eos.
+    `forced` is the first piece of every target, a language's tag; it counts as one of its tokens.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Case:
     beams: int
     least: int
     most: int
+    forced: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """For another process."""
@@ -36,7 +38,7 @@ class Case:
     def from_json(raw: dict[str, Any]) -> Case:
         """What `to_json` gave."""
         batches = tuple(tuple(map(tuple, batch)) for batch in raw["batches"])
-        return Case(raw["name"], batches, raw["beams"], raw["least"], raw["most"])
+        return Case(**{**raw, "batches": batches})
 
     @property
     def sentences(self) -> list[Sentence]:

@@ -45,7 +45,7 @@ def natural_texts() -> tuple[list[str], str]:
 
     Each file of the data folder gives as many as the others.
     """
-    data = Path(os.environ.get(_DATA_VARIABLE, ROOT.parent / "shared" / "data"))
+    data = data_folder()
     files = [(data / name, column, header) for name, column, header in _FILES]
     if not all(path.is_file() for path, _, _ in files):
         files = [(ROOT / _PHRASEBOOK[0], *_PHRASEBOOK[1:])]
@@ -53,6 +53,11 @@ def natural_texts() -> tuple[list[str], str]:
     count = min(map(len, shares))
     texts = [text for place in range(count) for text in (share[place] for share in shares)]
     return texts, " and ".join("/".join(path.parts[-3:]) for path, _, _ in files)
+
+
+def data_folder() -> Path:
+    """Where real text is looked for; it need not be there."""
+    return Path(os.environ.get(_DATA_VARIABLE, ROOT.parent / "shared" / "data"))
 
 
 def _shuffled(path: Path, column: int, header: int) -> list[str]:

@@ -50,12 +50,22 @@ class Lingraft:
         best = [each.found[0] for each in result]
         return [[*each.ids, *([] if each.truncated else [self._eos])] for each in best]
 
+    def scores(self, case: Case, result: Any) -> list[float]:
+        """What each best hypothesis is ranked by: the mean log-probability of its pieces."""
+        return [each.found[0].score for each in result]
+
+    def close(self) -> None:
+        """Ends the thread, for whoever shares the process with other engines."""
+        self._model.scheduler.stop()
+
     def _translate(self, sources: Sequence[Source]) -> list[Decoded]:
         futures = self._model.scheduler.submit(sources, deadline=math.inf)
         return [future.result() for future in futures]
 
     def _source(self, case: Case, sentence: Sentence) -> Source:
-        options = SearchOptions(case.most, min_length=case.least, beam_size=case.beams)
+        options = SearchOptions(
+            case.most, min_length=case.least, beam_size=case.beams, forced=case.forced
+        )
         search = partial(begin, options, self._model.bundle.special, len(sentence))
         return Source(sentence, case.most, search, case.beams)
 
