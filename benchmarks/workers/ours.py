@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.cases import Case, Sentence
 from benchmarks.layout import bundle_folder
 from benchmarks.workers.base import Answers, Load, serve
-from lingraft.server.app import load_model
+from lingraft.server.app import collect_less, load_model
 from lingraft.server.batching import Decoded, Source
 from lingraft.server.config import ServerConfig
 from lingraft.server.metrics import Metrics
@@ -34,6 +34,7 @@ class Lingraft:
         self._eos = model.bundle.special.eos
         self._sources: dict[str, list[list[Source]]] = {}
         model.scheduler.start(lambda: None)
+        collect_less()
 
     def prepare(self, case: Case) -> None:
         """Ids and options as the scheduler's work."""

@@ -41,11 +41,11 @@ class FakeArena(Arena):
 
 
 def test_the_best_setting_is_the_fastest_of_those_tried() -> None:
-    """Each is tried as often as the others."""
+    """Each is tried as often as the others, but one that is hopeless only once."""
     arena = FakeArena()
     variants = [Variant(name, "") for name in ("30", "10", "20")]
     assert best_variant(arena, _CASE, variants, trials=2).name == "10"
-    assert arena.ran == {"30": 2, "10": 2, "20": 2}
+    assert arena.ran == {"30": 1, "10": 2, "20": 2}
 
 
 def test_a_single_setting_is_not_tried() -> None:

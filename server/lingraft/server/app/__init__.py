@@ -1,5 +1,6 @@
 """The only place that wires: bundles into models, models into services, services into a server."""
 
+from lingraft.server.app.collecting import collect_less
 from lingraft.server.app.loading import classifier, load_model, load_models, translator
 from lingraft.server.app.server import SERVICES, LingraftServer, serve
 
@@ -7,6 +8,7 @@ __all__ = [
     "SERVICES",
     "LingraftServer",
     "classifier",
+    "collect_less",
     "load_model",
     "load_models",
     "serve",

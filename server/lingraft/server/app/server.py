@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import signal
 import socket
@@ -14,6 +13,7 @@ from functools import partial
 from grpc import aio
 
 from lingraft.server import logs
+from lingraft.server.app.collecting import collect_less
 from lingraft.server.app.loading import load_models
 from lingraft.server.config import ServerConfig
 from lingraft.server.errors import BindError
@@ -45,9 +45,6 @@ SERVICES: tuple[str, ...] = tuple(
 _LEAST_PING_MS = 10_000
 # What callers get to read their errors when the grace is over; less when all have.
 _LAST_WORDS_S = 2.0
-# Objects that are made before Python looks for cycles among them, and how many such looks there are
-# before older ones are looked at too. With Python's own, a large call stops all threads for 0.3 s.
-_CYCLES = (50_000, 20, 20)
 _log = logging.getLogger(__name__)
 
 
@@ -137,7 +134,7 @@ async def serve(config: ServerConfig) -> None:
     """Loads the models and serves until SIGTERM or SIGINT. Raises StartError."""
     metrics = Metrics()
     registry = Registry(load_models(config, metrics))
-    _collect_less()
+    collect_less()
     server = LingraftServer(config, registry, metrics)
     port = await server.start()
     stop = asyncio.Event()
@@ -148,13 +145,6 @@ async def serve(config: ServerConfig) -> None:
     await stop.wait()
     _log.info("stopping", extra=logs.fields(grace_s=config.grace_s))
     await server.stop()
-
-
-def _collect_less() -> None:
-    """What is loaded by now stays for good: the collector need not look at it again."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_CYCLES)
 
 
 def _options(config: ServerConfig) -> list[tuple[str, int]]:
