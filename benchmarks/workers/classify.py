@@ -65,6 +65,7 @@ def plain(folder: Path, load: Json) -> Classifier:
 
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads, settings.inter_op_num_threads = load["threads"], 1
+    settings.add_session_config_entry("session.x64quantprecision", "1")  # sums as exact as ours
     providers = ["CPUExecutionProvider"]
     session = onnxruntime.InferenceSession(str(folder / PLAIN_FILE), settings, providers=providers)
 

@@ -91,7 +91,7 @@ LINGRAFT_TARGET void multiply_row(const Rows& rows, int64_t row, int64_t begin, 
   right.write(sums + kTile, begin > 0);
 }
 
-// kRows rows with 4 kVectors columns at a time, kBlock values of K from `begin` on. Each of these
+// kRows rows with 4 kVectors columns at a time, the values of K from `begin` to `end`. Each of these
 // passes fetches its part of the panel that comes next.
 template <int kRows, int kVectors>
 LINGRAFT_TARGET void multiply_rows(const Rows& rows, int64_t row, int64_t begin, int64_t end,
@@ -128,7 +128,9 @@ constexpr MultiplyRows kMultiplyRows[kMostRows] = {
 
 void multiply_avx2(const Rows& rows, int64_t row, int64_t count, const uint8_t* panel,
                    int32_t* sums) {
-  const int64_t block = count <= kMostRows ? rows.padded_k : kBlock;
+  // Few rows wait for memory: then the panel is read about in order.
+  const int64_t few = count == 1 ? rows.padded_k : kStep;
+  const int64_t block = count <= kMostRows ? few : kBlock;
   for (int64_t begin = 0; begin < rows.padded_k; begin += block) {
     const int64_t end = std::min(begin + block, rows.padded_k);
     int64_t parts = (count + kMostRows - 1) / kMostRows;
