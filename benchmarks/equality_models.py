@@ -34,11 +34,12 @@ from benchmarks.contest import say
 from benchmarks.layout import bundle_folder, torch_folder
 from benchmarks.models import STARTER
 from benchmarks.sentences import data_folder, natural_texts
-from lingraft.training.batches import BatchPlan, Corpus, collate, epoch_batches
-from lingraft.training.corpora import Row, keys, spread, without
-from lingraft.training.data import Table, read_tables
-from lingraft.training.loop import learning_rate
-from lingraft.training.settings import Training
+from lingraft.training.data.batches import BatchPlan, Corpus, epoch_batches
+from lingraft.training.data.corpora import Row, keys, spread, without
+from lingraft.training.data.tables import Table, read_tables
+from lingraft.training.models.tensors import collate
+from lingraft.training.recipe.settings import Training
+from lingraft.training.run.loop import learning_rate
 from lingraft.training.stock.export import StockExport, export_stock
 from lingraft.training.stock.pairs import prefixes
 from lingraft.training.stock.tokenizers import StockTokenizer, open_tokenizer

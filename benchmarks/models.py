@@ -15,10 +15,10 @@ from benchmarks import layout
 from benchmarks.cases import fixed_cases
 from benchmarks.common import ROOT
 from lingraft.training.export import TranslationDev, TranslationExport, export_translation
-from lingraft.training.languages import tag
-from lingraft.training.model import load_model, new_model, save_model
-from lingraft.training.settings import Shape
-from lingraft.training.vocab import SPM_FILE, load_codec
+from lingraft.training.models.marian import load_model, new_model, save_model
+from lingraft.training.recipe.languages import tag
+from lingraft.training.recipe.settings import Shape
+from lingraft.training.vocabulary.codec import SPM_FILE, load_codec
 from lingraft.v1 import bundle_pb2 as pb
 from lingraft.v1.common_pb2 import PAIR_STATUS_TRAINED
 

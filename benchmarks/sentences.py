@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.cases import SEED, Case
 from benchmarks.common import ROOT
 from lingraft.server.text import split_sentences
-from lingraft.training.vocab import load_codec
+from lingraft.training.vocabulary.codec import load_codec
 
 SENTENCES = 256
 MOST = 128  # tokens of a target; hardly any comes near

@@ -22,11 +22,11 @@ from rich.console import Console
 from rich.table import Table
 
 from lingraft.client import Client, ClientError, Translation
-from lingraft.training.data import Table as Source
-from lingraft.training.data import read_rows
+from lingraft.training.data.tables import Table as Source
+from lingraft.training.data.tables import read_rows
 from lingraft.training.errors import TrainingError
 from lingraft.training.pipeline import Options, Outcome, run_graft
-from lingraft.training.recipe import ClassifyRecipe, GraftRecipe, load_recipe
+from lingraft.training.recipe.recipes import ClassifyRecipe, GraftRecipe, load_recipe
 from lingraft.v1.bundle_pb2 import PRECISION_INT8
 
 _EXAMPLES = Path(__file__).parent

@@ -23,8 +23,8 @@ from lingraft.training.export import to_arrays
 from lingraft.training.export.graph import serialise
 from lingraft.training.export.marian import decoder_step_graph, encoder_graph
 from lingraft.training.export.precisions import in_precision
-from lingraft.training.model import new_model
-from lingraft.training.settings import Shape
+from lingraft.training.models.marian import new_model
+from lingraft.training.recipe.settings import Shape
 from lingraft.v1 import bundle_pb2 as pb
 
 _GOLDEN = Path(__file__).parent.parent / "golden"

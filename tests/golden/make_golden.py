@@ -24,10 +24,10 @@ from lingraft.training import export
 from lingraft.training.export.parity import special_ids
 from lingraft.training.export.runtime import GreedyDecoder, classify, pad_rows
 from lingraft.training.export.translation import piece_limits
-from lingraft.training.languages import tag
-from lingraft.training.metrics import chrf
-from lingraft.training.normalise import LETTER_MAPPINGS, UNICODE_FORM, normalise
-from lingraft.training.vocab import SPM_FILE, Codec, load_codec, train_spm
+from lingraft.training.measure.metrics import chrf
+from lingraft.training.recipe.languages import tag
+from lingraft.training.vocabulary.codec import SPM_FILE, Codec, load_codec, train_spm
+from lingraft.training.vocabulary.normalise import LETTER_MAPPINGS, UNICODE_FORM, normalise
 from lingraft.v1 import bundle_pb2 as pb
 from lingraft.v1.common_pb2 import (
     PAIR_STATUS_TRANSFER,

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from lingraft.training.pretrain import pretrain
-from lingraft.training.recipe import PretrainRecipe, load_recipe
+from lingraft.training.recipe.recipes import PretrainRecipe, load_recipe
 
 Rows = Sequence[Sequence[str]]
 

@@ -14,8 +14,8 @@ import torch
 from lingraft.training.classify import load_data
 from lingraft.training.cli import main
 from lingraft.training.errors import DataError
-from lingraft.training.model import load_model, save_model
-from lingraft.training.recipe import ClassifyRecipe, load_recipe
+from lingraft.training.models.marian import load_model, save_model
+from lingraft.training.recipe.recipes import ClassifyRecipe, load_recipe
 
 RECIPE = """\
 task = "classify"

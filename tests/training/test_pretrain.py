@@ -16,9 +16,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from lingraft.training.cli import main
 from lingraft.training.errors import CheckpointError, DataError, TrainingError
-from lingraft.training.model import load_model
+from lingraft.training.models.marian import load_model
 from lingraft.training.pretrain import pretrain
-from lingraft.training.recipe import PretrainRecipe, load_recipe
+from lingraft.training.recipe.recipes import PretrainRecipe, load_recipe
 
 PATIENCE_SECONDS = 60.0
 

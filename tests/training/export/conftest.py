@@ -17,7 +17,7 @@ from lingraft.training.export.marian import decoder_step_graph, encoder_graph
 from lingraft.training.export.parity import special_ids
 from lingraft.training.export.quantize import quantise
 from lingraft.training.export.runtime import GreedyDecoder
-from lingraft.training.vocab import train_spm
+from lingraft.training.vocabulary.codec import train_spm
 
 PIECES = 300  # of the tokenizer; the models have one more, the padding
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from lingraft.training.cli import main
-from lingraft.training.recipe import GraftRecipe, load_recipe
+from lingraft.training.recipe.recipes import GraftRecipe, load_recipe
 
 RECIPE = """\
 task = "graft"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lingraft.training.graft import load_data
-from lingraft.training.parents import find_parent
+from lingraft.training.parents.find import find_parent
 
 ARMS = ("graft", "control", "parent")
 

@@ -11,7 +11,7 @@ import pytest
 
 from lingraft.training.errors import DataError, ParentError
 from lingraft.training.graft import load_data
-from lingraft.training.parents import find_parent
+from lingraft.training.parents.find import find_parent
 
 Change = Callable[..., Any]
 

@@ -10,19 +10,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lingraft.training import gate, openings
-from lingraft.training.arms import Arm, Build, Built, train_arm
-from lingraft.training.batches import Corpus, all_batches, collate
-from lingraft.training.classifier import ClassificationLoss, SequenceClassifier, predict
-from lingraft.training.data import Table, read_tables
+from lingraft.training.data.batches import Corpus
+from lingraft.training.data.keys import key
+from lingraft.training.data.tables import Table, read_tables
 from lingraft.training.errors import DataError
-from lingraft.training.identity import identity_of
-from lingraft.training.loop import Job
-from lingraft.training.metrics import key
-from lingraft.training.model import digest_of, load_model, new_model, shape_of
-from lingraft.training.parents import ParentModel, find_parent, fitted
-from lingraft.training.recipe import ClassifyRecipe, Gate, Labelled
-from lingraft.training.vocab import Codec, shorten
+from lingraft.training.gate import verdict as gate
+from lingraft.training.measure import openings
+from lingraft.training.models.classifier import ClassificationLoss, SequenceClassifier, predict
+from lingraft.training.models.marian import digest_of, load_model, new_model, shape_of
+from lingraft.training.models.tensors import all_batches, collate
+from lingraft.training.parents.find import ParentModel, find_parent, fitted
+from lingraft.training.recipe.identity import identity_of
+from lingraft.training.recipe.recipes import ClassifyRecipe, Gate, Labelled
+from lingraft.training.run.arms import Arm, Build, Built, train_arm
+from lingraft.training.run.loop import Job
+from lingraft.training.vocabulary.codec import Codec, shorten
 
 Row = tuple[str, str, str]  # text, label, language
 _DEV, _TEST = "dev", "test"

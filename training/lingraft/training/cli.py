@@ -103,7 +103,7 @@ def _listed(text: str) -> tuple[str, ...]:
 
 
 def _pretrain(arguments: argparse.Namespace) -> None:
-    from lingraft.training.recipe import PretrainRecipe, load_recipe
+    from lingraft.training.recipe.recipes import PretrainRecipe, load_recipe
 
     recipe = load_recipe(arguments.recipe)
     if not isinstance(recipe, PretrainRecipe):
@@ -117,13 +117,13 @@ def _pretrain(arguments: argparse.Namespace) -> None:
 
 
 def _graft(arguments: argparse.Namespace) -> None:
-    from lingraft.training.recipe import PretrainRecipe, load_recipe
+    from lingraft.training.recipe.recipes import PretrainRecipe, load_recipe
 
     recipe = load_recipe(arguments.recipe)
     if isinstance(recipe, PretrainRecipe):
         raise RecipeError(f'{arguments.recipe}: task is "pretrain"; use lingraft-train pretrain')
     from lingraft.training.pipeline import Options, run_graft  # slow to import: torch
-    from lingraft.training.report import as_markdown
+    from lingraft.training.report.report import as_markdown
 
     options = Options(arguments.accept_negative, examples=not arguments.no_examples)
     outcome = run_graft(recipe, arguments.output or Path("runs") / recipe.name, options)

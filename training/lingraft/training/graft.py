@@ -12,16 +12,16 @@ from pathlib import Path
 
 from transformers import MarianMTModel
 
-from lingraft.training import corpora, gate, openings
-from lingraft.training.arms import Arm, Build, Built, train_arm
-from lingraft.training.batches import Corpus, all_batches, collate
-from lingraft.training.corpora import Row
+from lingraft.training.data import corpora
+from lingraft.training.data.batches import Corpus
+from lingraft.training.data.corpora import Row
+from lingraft.training.data.testsets import TestSet
 from lingraft.training.errors import DataError
-from lingraft.training.evaluate import TestSet, translate
-from lingraft.training.identity import identity_of
-from lingraft.training.loop import Batch, Job
-from lingraft.training.metrics import chrf, chrf_of_sums, chrf_statistics, mean_chrf
-from lingraft.training.model import (
+from lingraft.training.gate import verdict as gate
+from lingraft.training.measure import openings
+from lingraft.training.measure.evaluate import translate
+from lingraft.training.measure.metrics import chrf, chrf_of_sums, chrf_statistics, mean_chrf
+from lingraft.training.models.marian import (
     TranslationLoss,
     digest_of,
     freeze_padding_row,
@@ -29,9 +29,13 @@ from lingraft.training.model import (
     new_model,
     shape_of,
 )
-from lingraft.training.parents import ParentModel, find_parent, fitted
-from lingraft.training.recipe import GraftRecipe, Pairs
-from lingraft.training.vocab import shorten
+from lingraft.training.models.tensors import all_batches, collate
+from lingraft.training.parents.find import ParentModel, find_parent, fitted
+from lingraft.training.recipe.identity import identity_of
+from lingraft.training.recipe.recipes import GraftRecipe, Pairs
+from lingraft.training.run.arms import Arm, Build, Built, train_arm
+from lingraft.training.run.loop import Batch, Job
+from lingraft.training.vocabulary.codec import shorten
 
 Outputs = list[list[str]]  # translations of every test set, in order
 _TEST = "test"

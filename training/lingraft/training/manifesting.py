@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from lingraft.training import classify as classification
 from lingraft.training import graft as translation
-from lingraft.training.batches import pad_rows
-from lingraft.training.classifier import SequenceClassifier
-from lingraft.training.evaluate import LENGTH_RATIO, TestSet
+from lingraft.training.data.licences import strictest
+from lingraft.training.data.testsets import TestSet
 from lingraft.training.export import (
     ClassifierDev,
     ClassifierExport,
@@ -23,14 +22,16 @@ from lingraft.training.export import (
     export_translation,
     to_arrays,
 )
-from lingraft.training.gate import Comparison, Verdict
-from lingraft.training.languages import tag
-from lingraft.training.licences import strictest
-from lingraft.training.metrics import Score, bleu, chrf
-from lingraft.training.normalise import LETTER_MAPPINGS, UNICODE_FORM
-from lingraft.training.parents import ParentModel
-from lingraft.training.recipe import GraftRecipe, Labelled, Pairs
-from lingraft.training.vocab import SPM_FILE, shorten
+from lingraft.training.gate.verdict import Comparison, Verdict
+from lingraft.training.measure.evaluate import LENGTH_RATIO
+from lingraft.training.measure.metrics import Score, bleu, chrf
+from lingraft.training.models.classifier import SequenceClassifier
+from lingraft.training.models.tensors import pad_rows
+from lingraft.training.parents.find import ParentModel
+from lingraft.training.recipe.languages import tag
+from lingraft.training.recipe.recipes import GraftRecipe, Labelled, Pairs
+from lingraft.training.vocabulary.codec import SPM_FILE, shorten
+from lingraft.training.vocabulary.normalise import LETTER_MAPPINGS, UNICODE_FORM
 from lingraft.v1 import bundle_pb2 as pb
 from lingraft.v1.common_pb2 import (
     PAIR_STATUS_TRANSFER,

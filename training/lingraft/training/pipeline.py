@@ -8,8 +8,8 @@ from pathlib import Path
 from lingraft.training.classify import classify
 from lingraft.training.graft import graft
 from lingraft.training.manifesting import export_classifier_graft, export_graft
-from lingraft.training.recipe import ClassifyRecipe, GraftRecipe
-from lingraft.training.report import (
+from lingraft.training.recipe.recipes import ClassifyRecipe, GraftRecipe
+from lingraft.training.report.report import (
     Report,
     as_json,
     classification_report,

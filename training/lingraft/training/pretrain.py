@@ -9,19 +9,31 @@ from pathlib import Path
 import torch
 from transformers import MarianMTModel
 
-from lingraft.training import corpora
-from lingraft.training.batches import collate
-from lingraft.training.checkpoint import State
+from lingraft.training.data import corpora
+from lingraft.training.data.testsets import TestSet
 from lingraft.training.errors import CheckpointError
-from lingraft.training.evaluate import TestSet, translate
-from lingraft.training.identity import identity_of
-from lingraft.training.loop import Job, run
-from lingraft.training.metrics import bleu, chrf, mean_chrf
-from lingraft.training.model import TranslationLoss, freeze_padding_row, new_model, save_model
-from lingraft.training.parent_card import parent_card, parent_licence
-from lingraft.training.parents import MODEL_FOLDER, PROVENANCE_FILE
-from lingraft.training.recipe import PretrainRecipe
-from lingraft.training.vocab import SPM_FILE, Codec, load_codec, save_tokenizer, train_spm
+from lingraft.training.measure.evaluate import translate
+from lingraft.training.measure.metrics import bleu, chrf, mean_chrf
+from lingraft.training.models.marian import (
+    TranslationLoss,
+    freeze_padding_row,
+    new_model,
+    save_model,
+)
+from lingraft.training.models.tensors import collate
+from lingraft.training.parents.card import parent_card, parent_licence
+from lingraft.training.parents.find import MODEL_FOLDER, PROVENANCE_FILE
+from lingraft.training.recipe.identity import identity_of
+from lingraft.training.recipe.recipes import PretrainRecipe
+from lingraft.training.run.checkpoint import State
+from lingraft.training.run.loop import Job, run
+from lingraft.training.vocabulary.codec import (
+    SPM_FILE,
+    Codec,
+    load_codec,
+    save_tokenizer,
+    train_spm,
+)
 
 
 @dataclass(frozen=True)

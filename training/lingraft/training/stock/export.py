@@ -17,7 +17,7 @@ from lingraft.training.export import TranslationDev, TranslationExport, export_t
 from lingraft.training.export.bundle import Content
 from lingraft.training.export.card import figure
 from lingraft.training.export.facts import PRECISION_NAMES
-from lingraft.training.metrics import chrf
+from lingraft.training.measure.metrics import chrf
 from lingraft.training.stock.checkpoint import digests, find_folder, load_model
 from lingraft.training.stock.classifier import export_classifier_checkpoint, is_classifier
 from lingraft.training.stock.lines import read_lines

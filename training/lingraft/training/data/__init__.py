@@ -1,0 +1,1 @@
+"""Text on its way from files to ids, and what keeps train and test apart."""

@@ -1,0 +1,1 @@
+"""Translations and labels of held-out text, and their scores."""

@@ -1,0 +1,73 @@
+"""A classifier: a translation encoder, the mean of its states, a linear head."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from transformers.models.marian.modeling_marian import MarianEncoder
+
+from lingraft.training.models.tensors import pad_rows
+
+_BATCH = 64
+
+
+class SequenceClassifier(nn.Module):
+    """Logits of `labels` classes from source ids (pieces and eos, no language tag)."""
+
+    def __init__(self, encoder: MarianEncoder, labels: int, pad: int, dropout: float) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = nn.Linear(encoder.config.d_model, labels)
+        self.pad = pad
+        self._dropout = nn.Dropout(dropout)
+        nn.init.normal_(self.head.weight, std=0.02)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, source: Tensor) -> Tensor:
+        """Logits [B, labels] of padded ids [B, S]."""
+        real = source != self.pad
+        states = self.encoder(
+            input_ids=source, attention_mask=real.long()
+        ).last_hidden_state.float()
+        mask = real.unsqueeze(2).float()
+        mean = (states * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1.0)
+        logits: Tensor = self.head(self._dropout(mean))
+        return logits
+
+
+class ClassificationLoss(nn.Module):
+    """A classifier and its training loss as one module, so that Accelerate can wrap both."""
+
+    def __init__(self, model: SequenceClassifier, smoothing: float) -> None:
+        super().__init__()
+        self.model = model
+        self._smoothing = smoothing
+
+    def forward(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Sums over the batch, in nats: smoothed loss, plain negative log-likelihood.
+
+        batch: source [B,S] padded with the padding id, labels [B,1].
+        """
+        logits = self.model(batch["source"]).float()
+        labels = batch["labels"].squeeze(1)
+        smoothed = cross_entropy(logits, labels, label_smoothing=self._smoothing, reduction="sum")
+        with torch.no_grad():
+            plain = cross_entropy(logits, labels, reduction="sum")
+        return smoothed, plain
+
+
+@torch.no_grad()
+def predict(model: SequenceClassifier, rows: Sequence[Sequence[int]]) -> list[int]:
+    """The most probable class of each row of source ids."""
+    training = model.training
+    model.eval()
+    device = model.head.weight.device
+    results: list[int] = []
+    for start in range(0, len(rows), _BATCH):
+        logits = model(pad_rows(rows[start : start + _BATCH], model.pad).to(device))
+        results.extend(logits.argmax(dim=1).tolist())
+    model.train(training)
+    return results

@@ -1,0 +1,1 @@
+"""Where parents come from and what is known of them."""

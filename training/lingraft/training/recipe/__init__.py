@@ -1,0 +1,1 @@
+"""Recipes: what an experiment is, checked before anything runs."""

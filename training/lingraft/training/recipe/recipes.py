@@ -1,0 +1,191 @@
+"""Recipes: one TOML file is one experiment. All faults are reported at once, each with its line."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+
+from lingraft.training.errors import RecipeError
+from lingraft.training.recipe.faults import explain, line_of
+from lingraft.training.recipe.settings import (
+    Gate,
+    Grid,
+    Labelled,
+    Name,
+    Pairs,
+    Positive,
+    Shape,
+    Strict,
+    Text,
+    Training,
+    Vocabulary,
+)
+
+__all__ = [
+    "SHIPPED",
+    "ClassifyRecipe",
+    "Gate",
+    "GraftRecipe",
+    "Grid",
+    "Labelled",
+    "Pairs",
+    "PretrainRecipe",
+    "Recipe",
+    "Shape",
+    "Text",
+    "Training",
+    "Vocabulary",
+    "find_recipe",
+    "load_recipe",
+    "resolve_path",
+]
+
+DATA_VARIABLE = "LINGRAFT_DATA"
+_DATA_DEFAULT = "../shared/data"
+SHIPPED = Path(__file__).parent.parent / "recipes"
+
+
+class _Recipe(Strict):
+    name: Name
+    display_name: str = ""
+    seed: int = 1
+    licence: str
+
+
+class PretrainRecipe(_Recipe):
+    """A parent from nothing."""
+
+    task: Literal["pretrain"]
+    vocabulary: Vocabulary
+    model: Shape
+    training: Training
+    train: Annotated[list[Pairs], Field(min_length=1)]
+    dev: Annotated[list[Pairs], Field(min_length=1)]
+    dev_sentences: Positive = 100  # of each direction, for early stopping
+
+    @field_validator("training")
+    @classmethod
+    def _fits_model(cls, training: Training, info: ValidationInfo) -> Training:
+        if "model" in info.data and training.max_tokens > info.data["model"].max_positions:
+            raise ValueError("max_tokens is above the model's max_positions")
+        return training
+
+    @field_validator("train", "dev")
+    @classmethod
+    def _in_vocabulary(cls, sources: list[Pairs], info: ValidationInfo) -> list[Pairs]:
+        if "vocabulary" in info.data:
+            used = {code for pairs in sources for code in (pairs.source, pairs.target)}
+            if strange := sorted(used - set(info.data["vocabulary"].languages)):
+                raise ValueError(f"{', '.join(strange)}: not among vocabulary.languages")
+        return sources
+
+
+class GraftRecipe(_Recipe):
+    """A child language on a parent, with its control."""
+
+    task: Literal["graft"]
+    parent: str
+    training: Training
+    control_steps: Positive | None = None  # the control may need longer; unset: as the graft
+    grid: Grid
+    gate: Gate = Gate()
+    train: Annotated[list[Pairs], Field(min_length=1)]
+    # Parent text mixed in against forgetting; the graft alone sees it.
+    rehearsal: list[Pairs] = Field(default_factory=list)
+    dev: Annotated[list[Pairs], Field(min_length=1)]
+    test: Annotated[list[Pairs], Field(min_length=1)]
+    # Parent directions, to measure what was forgotten.
+    parent_test: list[Pairs] = Field(default_factory=list)
+    dev_sentences: Positive = 200
+    parity_sentences: Positive = 200
+
+
+class ClassifyRecipe(_Recipe):
+    """A classifier on a parent's encoder, with its control."""
+
+    task: Literal["classify"]
+    parent: str
+    training: Training
+    grid: Grid
+    gate: Gate = Gate()
+    train: Annotated[list[Labelled], Field(min_length=1)]
+    dev: Annotated[list[Labelled], Field(min_length=1)]
+    test: Annotated[list[Labelled], Field(min_length=1)]
+
+
+Recipe = PretrainRecipe | GraftRecipe | ClassifyRecipe
+_R = TypeVar("_R", bound=_Recipe)
+_KINDS: dict[str, type[_Recipe]] = {
+    "pretrain": PretrainRecipe,
+    "graft": GraftRecipe,
+    "classify": ClassifyRecipe,
+}
+
+
+def load_recipe(location: str) -> Recipe:
+    """The recipe at a path, or the shipped one of that name; its data's paths are filled in.
+
+    Raises:
+        RecipeError: it cannot be read, or does not say what it must; every fault with its line.
+    """
+    path = find_recipe(location)
+    text = _read(path)
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{path}: not TOML: {error}") from None
+    kind = _KINDS.get(str(content.get("task")))
+    if kind is None:
+        line = line_of(text, ("task",))
+        known = ", ".join(f'"{name}"' for name in _KINDS)
+        raise RecipeError(f"{path}, line {line}: task must be one of {known}")
+    try:
+        recipe = kind.model_validate(content)
+    except ValidationError as error:
+        raise RecipeError(explain(path, text, error)) from None
+    return _with_paths(recipe, path.parent)  # type: ignore[return-value]
+
+
+def find_recipe(location: str) -> Path:
+    """A recipe file by path, or by name among the shipped ones."""
+    for candidate in (Path(location), SHIPPED / location, SHIPPED / f"{location}.toml"):
+        if candidate.is_file():
+            return candidate
+    shipped = ", ".join(sorted(p.name for p in SHIPPED.glob("*.toml")))
+    raise RecipeError(f"{location}: no such recipe; give a path or one of the shipped: {shipped}")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path}: not UTF-8 at byte {error.start}") from None
+    except OSError as error:
+        raise RecipeError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _with_paths(recipe: _R, folder: Path) -> _R:
+    """The recipe with `$LINGRAFT_DATA` and paths relative to the recipe's folder resolved."""
+
+    def resolve(value: Any, key: str = "") -> Any:
+        if isinstance(value, dict):
+            return {k: resolve(v, k) for k, v in value.items()}
+        if isinstance(value, list):
+            return [resolve(v, key) for v in value]
+        return resolve_path(value, folder) if key == "path" else value
+
+    return type(recipe).model_validate(resolve(recipe.model_dump()))
+
+
+def resolve_path(location: str, folder: Path) -> str:
+    """`location` with `$LINGRAFT_DATA` filled in; relative ones start at the recipe's `folder`."""
+    variable = f"${DATA_VARIABLE}"
+    if location.startswith(variable):
+        return (os.environ.get(DATA_VARIABLE) or _DATA_DEFAULT) + location.removeprefix(variable)
+    if location.startswith("hf:"):
+        return location
+    return str(folder / location)

@@ -1,0 +1,1 @@
+"""One run of training: the loop, what it leaves on disk, the arms of an experiment."""
