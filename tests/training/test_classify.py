@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 import torch
+from sklearn.metrics import f1_score
 
-from lingraft.training.classify import load_data
 from lingraft.training.cli import main
 from lingraft.training.errors import DataError
+from lingraft.training.experiment.labels import load_labels
 from lingraft.training.models.marian import load_model, save_model
 from lingraft.training.recipe.recipes import ClassifyRecipe, load_recipe
 
@@ -22,6 +23,7 @@ task = "classify"
 name = "toy-labels"
 licence = "CC0-1.0"
 parent = "{parent}"
+seeds = 1
 
 [training]
 warmup_steps = 10
@@ -119,19 +121,25 @@ def test_the_report_holds_every_figure(run: Path) -> None:
     assert report["verdict"] in ("PASS", "HOLD")
     assert report["rows_dropped_for_overlap"] == 2
     assert report["training_rows"] == 180
-    assert report["test"]["texts"] == len(report["examples"]) == 40
+    assert report["test"][0]["texts"] == len(report["examples"]) == 40
     assert report["test_openings"] == 1
     for part in ("dev", "test"):
-        accuracy, gain = report[part]["accuracy"], report[part]["gain"]
-        assert accuracy["graft"] > 0.8
-        assert gain["value"] == pytest.approx(accuracy["graft"] - accuracy["control"], abs=1e-4)
+        (language,) = report[part]
+        scores = {arm: score["macro-F1"] for arm, score in language["scores"].items()}
+        assert scores.keys() == {"graft", "random-parent", "tfidf"}
+        assert scores["graft"] > 75
+        gain = language["gain"]
+        assert gain["value"] == pytest.approx(
+            scores["graft"] - scores[language["baseline"]], abs=0.02
+        )
         assert gain["low"] <= gain["value"] <= gain["high"]
     assert {arm["steps"] for arm in report["arms"].values()} == {80}
-    right = sum(example["label"] == example["graft"] for example in report["examples"])
-    assert right / 40 == report["test"]["accuracy"]["graft"]
+    truth, guesses = zip(*((e["label"], e["graft"]) for e in report["examples"]), strict=True)
+    expected = f1_score(truth, guesses, average="macro")
+    assert report["test"][0]["scores"]["graft"]["macro-F1"] == round(100 * expected, 2)
     table = (run / "report.md").read_text(encoding="utf-8")
     assert table.startswith(f"# toy-labels: {report['verdict']}\n")
-    assert "| texts | graft | control | gain, 95% |" in table
+    assert "| test set | language | texts | graft | random-parent | tfidf |" in table
 
 
 def test_the_bundle_tells_what_was_measured(run: Path) -> None:
@@ -139,9 +147,9 @@ def test_the_bundle_tells_what_was_measured(run: Path) -> None:
     manifest, report = _json(run / "bundle" / "bundle.json"), _json(run / "report.json")
     assert manifest["labels"] == ["other", "trade"]
     assert manifest["languages"] == ["en"]
-    accuracy = report["test"]["accuracy"]
-    assert round(manifest["metrics"][0]["value"], 4) == accuracy["graft"]
-    assert round(manifest["transfer"]["scratch"]["value"], 4) == accuracy["control"]
+    scores = {arm: score["macro-F1"] for arm, score in report["test"][0]["scores"].items()}
+    assert round(manifest["metrics"][0]["value"], 2) == scores.pop("graft")
+    assert round(manifest["transfer"]["scratch"]["value"], 2) == max(scores.values())
     assert manifest["transfer"]["verdict"] == f"VERDICT_{report['verdict']}"
     assert manifest["limits"]["maxSourceTokens"] == 64
     assert manifest["licence"] == "CC-BY-4.0"
@@ -198,9 +206,10 @@ def test_rows_that_stand_in_dev_or_test_are_not_trained_on(recipe_file: Path) ->
     """And a row of dev that stands in test is not selected on."""
     recipe = load_recipe(str(recipe_file))
     assert isinstance(recipe, ClassifyRecipe)
-    train, dev, test, dropped = load_data(recipe)
-    assert (len(train), len(dev), len(test), dropped) == (180, 40, 40, 2)
-    assert not {row[0] for row in train} & {row[0] for row in (*dev, *test)}
+    data = load_labels(recipe)
+    held_out = [row for part in data.test for row in part.rows]
+    assert (len(data.train), len(data.dev), len(held_out), data.dropped) == (180, 40, 40, 2)
+    assert not {row[0] for row in data.train} & {row[0] for row in (*data.dev, *held_out)}
 
 
 @pytest.mark.parametrize(
@@ -230,4 +239,4 @@ def test_data_of_which_nothing_is_left_is_refused(
 ) -> None:
     """When dev is nothing but test."""
     with pytest.raises(DataError, match="stands in test too; split the data anew"):
-        load_data(load("dev.tsv", f"{english[41]}\tother\n"))
+        load_labels(load("dev.tsv", f"{english[41]}\tother\n"))

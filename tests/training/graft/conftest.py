@@ -22,6 +22,7 @@ licence = "CC0-1.0"
 parent = "{parent}"
 dev_sentences = 6
 parity_sentences = 8
+seeds = 1
 
 [training]
 warmup_steps = 10

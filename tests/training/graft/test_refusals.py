@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lingraft.training.errors import DataError, ParentError
-from lingraft.training.graft import load_data
+from lingraft.training.experiment.texts import load_data
 from lingraft.training.parents.find import find_parent
 
 Change = Callable[..., Any]
@@ -61,14 +61,19 @@ def test_a_control_may_take_longer_than_the_graft(changed: Change) -> None:
     """From nothing it often must; a grid of one point is not tried beforehand."""
     toy = changed(
         ("max_steps = 60", "max_steps = 2\n"),
-        ("parity_sentences = 8", "parity_sentences = 2\ncontrol_steps = 5"),
+        ("parity_sentences = 8", "parity_sentences = 2"),
+        ("[gate]", "[controls]\nsteps = 5\n\n[gate]"),
         ("learning_rates = [3e-3, 1e-2]", "learning_rates = [1e-5]"),
     )
     assert toy.graft() in (0, 1)
     arms = toy.report["arms"]
-    assert {name: arm["steps"] for name, arm in arms.items()} == {"graft": 2, "control": 5}
-    assert arms["control"]["grid"] == []
-    assert arms["control"]["chosen"] == {"learning_rate": 1e-5, "dropout": 0.0}
+    assert {name: arm["steps"] for name, arm in arms.items()} == {
+        "graft": 2,
+        "scratch": 5,
+        "random-parent": 5,
+    }
+    assert arms["scratch"]["grid"] == []
+    assert arms["scratch"]["chosen"] == {"learning_rate": 1e-5, "dropout": 0.0}
 
 
 def test_a_tiny_dev_set_serves_both_halves(changed: Change) -> None:

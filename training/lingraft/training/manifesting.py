@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lingraft.training import classify as classification
-from lingraft.training import graft as translation
+from lingraft.training.classify import ClassifierGraft
 from lingraft.training.data.licences import strictest
 from lingraft.training.data.testsets import TestSet
+from lingraft.training.experiment.labels import encode_rows, read_labelled
+from lingraft.training.experiment.measuring import PARENT
 from lingraft.training.export import (
     ClassifierDev,
     ClassifierExport,
@@ -22,7 +23,9 @@ from lingraft.training.export import (
     export_translation,
     to_arrays,
 )
-from lingraft.training.gate.verdict import Comparison, Verdict
+from lingraft.training.gate.significance import GRAFT, Comparison
+from lingraft.training.gate.verdict import Verdict
+from lingraft.training.graft import Graft
 from lingraft.training.measure.evaluate import LENGTH_RATIO
 from lingraft.training.measure.metrics import Score, bleu, chrf
 from lingraft.training.models.classifier import SequenceClassifier
@@ -53,9 +56,7 @@ _VERDICTS = {
 _TIES_ALLOWED = 2
 
 
-def export_graft(
-    graft: translation.Graft, folder: Path, report: bytes, accepted_negative: str
-) -> pb.Bundle:
+def export_graft(graft: Graft, folder: Path, report: bytes, accepted_negative: str) -> pb.Bundle:
     """Write the bundle of a translation graft.
 
     Raises:
@@ -75,7 +76,7 @@ def export_graft(
         indices = [i for i, other in enumerate(directions) if other == direction]
         facts.pairs.append(_pair(graft, indices, accepted_negative))
     for language in sorted({pair.target_language for pair in facts.pairs}):
-        index = graft.parent.codec.tag_id(language)
+        index = graft.codec.tag_id(language)
         facts.language_tags.add(language=language, piece=tag(language), id=index)
     return export_translation(
         TranslationExport(
@@ -90,9 +91,7 @@ def export_graft(
     )
 
 
-def _licence(
-    graft: translation.Graft | classification.Graft, sources: Sequence[Pairs | Labelled]
-) -> str:
+def _licence(graft: Graft | ClassifierGraft, sources: Sequence[Pairs | Labelled]) -> str:
     """What follows from the text of the child and, through its weights, from that of the parent."""
     licences = (source.licence for source in sources)
     return strictest([graft.recipe.licence, graft.parent.licence, *licences])
@@ -115,32 +114,32 @@ def _sources(sources: Sequence[Pairs | Labelled], sizes: Iterable[int]) -> list[
     ]
 
 
-def _pair(
-    graft: translation.Graft, indices: Sequence[int], accepted_negative: str
-) -> pb.BundlePair:
+def _pair(graft: Graft, indices: Sequence[int], accepted_negative: str) -> pb.BundlePair:
     """One direction: the quality on all its test sets (`indices`), the gain on the first."""
     first, tests = indices[0], graft.test.tests
     test, compared = tests[first], graft.test.comparisons[first]
-    outputs = {arm: texts[first] for arm, texts in graft.test.outputs.items()}
     pair = pb.BundlePair(
         source_language=test.source_language,
         target_language=test.target_language,
         status=PAIR_STATUS_TRANSFER,
     )
     for i in indices:
-        made, references = graft.test.outputs["graft"][i], tests[i].references
+        made, references = graft.test.outputs[GRAFT][graft.served][i], tests[i].references
         pair.metrics.append(_metric(chrf(made, references), tests[i]))
         pair.metrics.append(_metric(bleu(made, references), tests[i]))
     report = _transfer(graft, accepted_negative)
-    report.scratch.CopyFrom(_metric(chrf(outputs["control"], test.references), test))
-    report.zero_shot.CopyFrom(_metric(chrf(outputs["parent"], test.references), test))
-    report.transfer.CopyFrom(pair.metrics[0])
-    report.gain.CopyFrom(_gain(compared, pair.metrics[0]))
+    score = pair.metrics[0]
+    controls = [arm for arm in compared.scores if arm not in (GRAFT, PARENT)]
+    report.scratch.CopyFrom(_like(score, max(compared.scores[arm].mean for arm in controls)))
+    if PARENT in compared.scores:
+        report.zero_shot.CopyFrom(_like(score, compared.scores[PARENT].mean))
+    report.transfer.CopyFrom(score)
+    report.gain.CopyFrom(_gain(compared, score))
     report.target_examples = sum(map(len, graft.data.train))
     if graft.forgetting:
-        lost = max(graft.forgetting, key=lambda each: each.before - each.after)
-        before = Score("chrF++", lost.before, pair.metrics[0].signature)
-        after = Score("chrF++", lost.after, pair.metrics[0].signature)
+        lost = max(graft.forgetting, key=lambda each: each.lost)
+        before = Score("chrF++", lost.before, score.signature)
+        after = Score("chrF++", lost.after, score.signature)
         report.parent_before.CopyFrom(_metric(before, lost.test))
         report.parent_after.CopyFrom(_metric(after, lost.test))
     report.tokenizer_fertility = _fertility(graft, test)
@@ -159,9 +158,16 @@ def _metric(score: Score, test: TestSet) -> Metric:
     )
 
 
+def _like(score: Metric, value: float) -> Metric:
+    """The same measurement of another arm: the mean over its seeds."""
+    other = Metric()
+    other.CopyFrom(score)
+    other.value = value
+    return other
+
+
 def _gain(compared: Comparison, like: Metric) -> Metric:
     gain = compared.gain
-    baseline = "control" if compared.parent is None else "better of control and parent"
     return Metric(
         name=like.name,
         value=gain.value,
@@ -169,44 +175,43 @@ def _gain(compared: Comparison, like: Metric) -> Metric:
         ci_high=gain.high,
         test_set=like.test_set,
         size=like.size,
-        signature=f"gain over the {baseline}; paired bootstrap, 95%",
+        signature=f"gain over {compared.baseline}; paired bootstrap, 95%",
     )
 
 
-def _transfer(
-    graft: translation.Graft | classification.Graft, accepted_negative: str
-) -> TransferReport:
-    refused = graft.verdict is Verdict.REFUSE
+def _transfer(graft: Graft | ClassifierGraft, accepted_negative: str) -> TransferReport:
+    verdict = graft.decision.verdict
+    refused = verdict is Verdict.REFUSE
     sources = _read_by(graft)
     return TransferReport(
         parent_model=graft.parent.name,
         parent_languages=graft.parent.languages,
         data_sources=[source.name for source in sources],
         licence=_licence(graft, sources),
-        verdict=_VERDICTS[graft.verdict],
+        verdict=_VERDICTS[verdict],
         negative_transfer=refused,
         accepted_negative_reason=accepted_negative if refused else "",
     )
 
 
-def _read_by(graft: translation.Graft | classification.Graft) -> list[Pairs | Labelled]:
+def _read_by(graft: Graft | ClassifierGraft) -> list[Pairs | Labelled]:
     """All data that the graft was trained on."""
     recipe = graft.recipe
     rehearsal = recipe.rehearsal if isinstance(recipe, GraftRecipe) else []
     return [*recipe.train, *rehearsal]
 
 
-def _fertility(graft: translation.Graft, test: TestSet) -> float:
+def _fertility(graft: Graft, test: TestSet) -> float:
     """Pieces per white-space word of the references, by the language that the parent never knew."""
     words = sum(len(text.split()) for text in test.references)
-    codec, language = graft.parent.codec, test.target_language
+    codec, language = graft.codec, test.target_language
     pieces = sum(len(codec.encode_target(text, language)) - 1 for text in test.references)
     return round(pieces / max(words, 1), 3)
 
 
-def _dev(graft: translation.Graft) -> TranslationDev:
+def _dev(graft: Graft) -> TranslationDev:
     """Dev sentences of all directions for parity, at most as many as the recipe says."""
-    codec, tests = graft.parent.codec, graft.data.decide
+    codec, tests = graft.codec, graft.data.decide
     share = max(1, graft.recipe.parity_sentences // len(tests))
     rows = [
         (codec.encode_source(source, t.source_language, t.target_language), reference)
@@ -225,37 +230,53 @@ def _dev(graft: translation.Graft) -> TranslationDev:
 
 
 def export_classifier_graft(
-    graft: classification.Graft, folder: Path, report: bytes, accepted_negative: str
+    graft: ClassifierGraft, folder: Path, report: bytes, accepted_negative: str
 ) -> pb.Bundle:
     """Write the bundle of a classifier graft; errors as of `export_graft`."""
     facts = _facts(graft.recipe.name, graft.recipe.display_name, graft.parent)
     facts.licence = _licence(graft, graft.recipe.train)
-    sizes = map(len, classification.read_labelled(graft.recipe.train))
+    sizes = map(len, read_labelled(graft.recipe.train, graft.recipe.seed))
     facts.data_sources.extend(_sources(graft.recipe.train, sizes))
-    facts.labels.extend(graft.labels)
+    facts.labels.extend(graft.data.names)
     facts.languages.extend(graft.languages)
     facts.limits.max_source_tokens = graft.recipe.training.max_tokens
-    compared, size = graft.test_comparison, len(graft.test)
-    name = " + ".join(dict.fromkeys(source.name for source in graft.recipe.test))
-    accuracy = Metric(name="accuracy", value=compared.graft, test_set=name, size=size)
-    facts.metrics.append(accuracy)
+    facts.metrics.extend(_label_metrics(graft))
     transfer = _transfer(graft, accepted_negative)
-    transfer.transfer.CopyFrom(accuracy)
-    transfer.scratch.CopyFrom(
-        Metric(name="accuracy", value=compared.control, test_set=name, size=size)
-    )
-    transfer.gain.CopyFrom(_gain(compared, accuracy))
-    transfer.target_examples = len(graft.train)
+    transfer.transfer.CopyFrom(_mean_f1(graft, [GRAFT]))
+    controls = [name for name in graft.test.guesses if name != GRAFT]
+    transfer.scratch.CopyFrom(_mean_f1(graft, controls))
+    gain = transfer.gain
+    gain.CopyFrom(_mean_f1(graft, [GRAFT]))
+    gain.value, gain.ci_low, gain.ci_high = graft.gain.value, graft.gain.low, graft.gain.high
+    gain.signature = "gain over the best control; paired bootstrap, 95%"
+    transfer.target_examples = len(graft.data.train)
     facts.transfer.CopyFrom(transfer)
     return export_classifier(_classifier_export(graft, facts, report), folder)
 
 
-def _classifier_export(
-    graft: classification.Graft, facts: pb.Bundle, report: bytes
-) -> ClassifierExport:
+def _label_metrics(graft: ClassifierGraft) -> list[Metric]:
+    """Macro-F1, in points of 100, of the served model on every language's test set."""
+    metrics = []
+    for i, part in enumerate(graft.test.sets):
+        value = graft.test.comparisons[i].scores[GRAFT].values[graft.served]
+        name = f"{part.name} {part.language}".strip()
+        metrics.append(Metric(name="macro-F1", value=value, test_set=name, size=len(part.rows)))
+    return metrics
+
+
+def _mean_f1(graft: ClassifierGraft, arms: Sequence[str]) -> Metric:
+    """Mean over languages of the best of these arms; macro-F1 in points of 100."""
+    best = [max(c.scores[arm].mean for arm in arms) for c in graft.test.comparisons]
+    name = " + ".join(dict.fromkeys(part.name for part in graft.test.sets))
+    size = sum(len(part.rows) for part in graft.test.sets)
+    return Metric(name="macro-F1", value=float(np.mean(best)), test_set=name, size=size)
+
+
+def _classifier_export(graft: ClassifierGraft, facts: pb.Bundle, report: bytes) -> ClassifierExport:
     model = graft.model.eval().cpu()
     limit = graft.recipe.training.max_tokens
-    rows = classification.encode_rows(graft.parent.codec, graft.dev, limit)
+    dev = graft.data.dev
+    rows = encode_rows(graft.parent.codec, dev, limit)
     return ClassifierExport(
         config=model.encoder.config,
         encoder_state=to_arrays(model.encoder.state_dict()),
@@ -266,7 +287,7 @@ def _classifier_export(
         dev=ClassifierDev(
             name=" + ".join(dict.fromkeys(source.name for source in graft.recipe.dev)),
             sources=rows,
-            labels=[graft.labels.index(row[1]) for row in graft.dev],
+            labels=graft.data.indices(dev),
             reference=lambda ids: _logits(model, ids),
         ),
         extra_files={"report.json": report},

@@ -51,3 +51,24 @@ def mean_chrf(outputs: Sequence[Sequence[str]], references: Sequence[Sequence[st
     """Mean chrF++ over test sets."""
     values = [chrf(o, r).value for o, r in zip(outputs, references, strict=True)]
     return sum(values) / len(values)
+
+
+def confusion_statistics(
+    guesses: Sequence[int], truth: Sequence[int], classes: int
+) -> NDArray[np.int64]:
+    """Each item's one entry of the confusion matrix, [items, classes * classes], truth first."""
+    places = np.asarray(truth, np.int64) * classes + np.asarray(guesses, np.int64)
+    return np.asarray(places[:, None] == np.arange(classes * classes), dtype=np.int64)
+
+
+def macro_f1_of_sums(sums: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Macro-F1, 0 to 1, of summed confusions [n, classes * classes].
+
+    The mean over labels that occur in the truth or in the guesses, as scikit-learn has it.
+    """
+    classes = round(sums.shape[1] ** 0.5)
+    table = sums.reshape(-1, classes, classes)
+    right = np.diagonal(table, axis1=1, axis2=2)
+    seen = table.sum(axis=1) + table.sum(axis=2)  # guesses and truths of each label
+    scores = 2.0 * right / np.maximum(seen, 1)
+    return np.asarray(scores.sum(axis=1) / np.maximum((seen > 0).sum(axis=1), 1))

@@ -10,7 +10,18 @@ from typing import Any
 from pydantic import BaseModel
 
 # Settings that change what is seen or kept on the way, never the weights of a step.
-FREE = {"display_name", "licence", "path", "save_every", "threads", "milestones"}
+FREE = {
+    "display_name",
+    "licence",
+    "path",
+    "save_every",
+    "threads",
+    "milestones",
+    # What an arm is compared with, and how often, changes none of its weights.
+    "seeds",
+    "controls",
+    "gate",
+}
 
 
 def identity_of(recipe: BaseModel, rows: Sequence[Sequence[tuple[str, ...]]], *more: str) -> str:

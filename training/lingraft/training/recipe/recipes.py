@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from lingraft.training.errors import RecipeError
+from lingraft.training.recipe.experiment import ClassifyControls, Controls, Transfer
 from lingraft.training.recipe.faults import explain, line_of
 from lingraft.training.recipe.settings import (
     Gate,
@@ -85,13 +86,15 @@ class PretrainRecipe(_Recipe):
 
 
 class GraftRecipe(_Recipe):
-    """A child language on a parent, with its control."""
+    """Child languages on a parent, with controls."""
 
     task: Literal["graft"]
     parent: str
+    transfer: Transfer = Transfer()
     training: Training
-    control_steps: Positive | None = None  # the control may need longer; unset: as the graft
     grid: Grid
+    seeds: Positive = 3  # runs of every arm, from `seed` upwards
+    controls: Controls = Controls()
     gate: Gate = Gate()
     train: Annotated[list[Pairs], Field(min_length=1)]
     # Parent text mixed in against forgetting; the graft alone sees it.
@@ -105,12 +108,15 @@ class GraftRecipe(_Recipe):
 
 
 class ClassifyRecipe(_Recipe):
-    """A classifier on a parent's encoder, with its control."""
+    """A classifier on a parent's encoder, with controls."""
 
     task: Literal["classify"]
     parent: str
+    transfer: Transfer = Transfer()
     training: Training
     grid: Grid
+    seeds: Positive = 3  # runs of every arm, from `seed` upwards
+    controls: ClassifyControls = ClassifyControls()
     gate: Gate = Gate()
     train: Annotated[list[Labelled], Field(min_length=1)]
     dev: Annotated[list[Labelled], Field(min_length=1)]

@@ -84,6 +84,7 @@ class Labelled(Strict):
     language_column: _OptionalColumn = None
     header: bool = False
     licence: str = "not stated"
+    per_label: Positive | None = None  # rows of each label and language, drawn by the seed
 
     # Checks across settings belong to a field: one of the whole table would be passed over, and so
     # not reported, while any field is faulty.

@@ -78,13 +78,21 @@ def shorten(ids: list[int], limit: int) -> list[int]:
     return ids if len(ids) <= limit else [*ids[: limit - 1], EOS]
 
 
-def train_spm(sentences: Iterable[str], size: int, languages: Sequence[str], path: Path) -> None:
+def train_spm(
+    sentences: Iterable[str],
+    size: int,
+    languages: Sequence[str],
+    path: Path,
+    *,
+    soft: bool = False,
+) -> None:
     """Train the SentencePiece model and write it to `path`.
 
     Args:
         sentences: normalised text, already in the shares wanted of each language.
         size: model vocabulary size, padding included; the SentencePiece model gets one piece less.
         languages: BCP-47 codes that get a tag.
+        soft: take fewer pieces where the text does not hold so many.
 
     Raises:
         DataError: too little text for `size` pieces.
@@ -96,6 +104,7 @@ def train_spm(sentences: Iterable[str], size: int, languages: Sequence[str], pat
             model_writer=model,
             model_type="unigram",
             vocab_size=size - 1,
+            hard_vocab_limit=not soft,
             character_coverage=1.0,
             byte_fallback=True,
             split_digits=True,

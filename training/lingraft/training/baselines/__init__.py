@@ -1,0 +1,1 @@
+"""What a graft must beat that is no neural network."""

@@ -1,0 +1,155 @@
+"""Training the arms of a classifier, and what they make of held-out texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lingraft.training.baselines.tfidf import Tfidf, fit_tfidf
+from lingraft.training.data.batches import Corpus
+from lingraft.training.experiment.labels import Labels, LabelSet, Row, encode_rows
+from lingraft.training.experiment.seeds import Seeded, train_seeds
+from lingraft.training.gate.significance import GRAFT, Comparison, Statistics, compare
+from lingraft.training.measure import openings
+from lingraft.training.measure.metrics import confusion_statistics, macro_f1_of_sums
+from lingraft.training.models.classifier import ClassificationLoss, SequenceClassifier, predict
+from lingraft.training.models.marian import digest_of, load_model, new_model, shape_of
+from lingraft.training.models.tensors import all_batches, collate
+from lingraft.training.parents.find import ParentModel
+from lingraft.training.recipe.identity import identity_of
+from lingraft.training.recipe.recipes import ClassifyRecipe, Gate
+from lingraft.training.run.arms import Arm, Build, Built
+from lingraft.training.run.loop import Job
+
+TFIDF = "tfidf"
+Guesses = list[list[int]]  # predicted labels' indices of every set, in order
+
+
+@dataclass(frozen=True)
+class LabelsMeasured:
+    """Label sets with every arm's guesses, for every seed, and their comparisons by macro-F1."""
+
+    sets: list[LabelSet]
+    guesses: dict[str, list[Guesses]]  # by arm, then by seed
+    comparisons: list[Comparison]
+
+
+def train(
+    name: str, recipe: ClassifyRecipe, parent: ParentModel, labels: Labels, output: Path
+) -> Seeded:
+    """Tune and train one arm with every seed."""
+    corpus = _corpus(recipe, parent, labels, labels.train)
+    rows = [[*labels.train], [*labels.select]]
+    job = Job(
+        name=name,
+        folder=output,
+        corpus=corpus,
+        weights=(1.0,),
+        collate=lambda indices: collate(corpus, indices, parent.codec.pad),
+        count=lambda batch: len(batch["labels"]),
+        score_name="macro-F1",
+        settings=recipe.training,
+        seed=recipe.seed,
+        identity=identity_of(recipe, rows, parent.sha256),
+    )
+    dev = all_batches(_corpus(recipe, parent, labels, labels.select), parent.codec.pad)
+    build = _builder(name, recipe, parent, labels)
+    return train_seeds(name, build, recipe.grid, job, dev, recipe.seeds)
+
+
+def _corpus(
+    recipe: ClassifyRecipe, parent: ParentModel, labels: Labels, rows: Sequence[Row]
+) -> Corpus:
+    """Texts as source ids, with their label's index as the only target."""
+    ids = encode_rows(parent.codec, rows, recipe.training.max_tokens)
+    targets = [[index] for index in labels.indices(rows)]
+    return Corpus(zip(ids, targets, strict=True), [0] * len(rows))
+
+
+def _builder(
+    name: str, recipe: ClassifyRecipe, parent: ParentModel, labels: Labels
+) -> Callable[[int], Build]:
+    ids = encode_rows(parent.codec, labels.select, recipe.training.max_tokens)
+    truth = labels.indices(labels.select)
+
+    def of_seed(seed: int) -> Build:
+        def build(dropout: float) -> Built:
+            whole = load_model(parent.folder, dropout)
+            if name != GRAFT:
+                whole = new_model(shape_of(whole), whole.config.vocab_size, seed)
+            torch.manual_seed(seed)
+            classes = len(labels.names)
+            model = SequenceClassifier(whole.model.encoder, classes, parent.codec.pad, dropout)
+            loss = ClassificationLoss(model, recipe.training.label_smoothing)
+            return loss, lambda: macro_f1(predict(model, ids), truth, classes)
+
+        return build
+
+    return of_seed
+
+
+def macro_f1(guesses: Sequence[int], truth: Sequence[int], classes: int) -> float:
+    """Macro-F1 of guesses, 0 to 1."""
+    sums = confusion_statistics(guesses, truth, classes).sum(axis=0, keepdims=True)
+    return float(macro_f1_of_sums(sums)[0])
+
+
+def model_of(arm: Arm) -> SequenceClassifier:
+    """The trained classifier of one run."""
+    assert isinstance(arm.module, ClassificationLoss)
+    return arm.module.model
+
+
+def count_characters(labels: Labels) -> Tfidf:
+    """The baseline of counted characters on the same rows."""
+    texts, dev = [row[0] for row in labels.train], [row[0] for row in labels.select]
+    return fit_tfidf(texts, labels.indices(labels.train), dev, labels.indices(labels.select))
+
+
+def guess(
+    arm: Seeded, recipe: ClassifyRecipe, parent: ParentModel, sets: Sequence[LabelSet], folder: Path
+) -> list[Guesses]:
+    """Predicted labels of every set by the model of every seed, made once for the same weights."""
+    results = []
+    for number, run in enumerate(arm.runs):
+        model = model_of(run)
+        of = [digest_of(model), *(text for part in sets for text in part.texts)]
+        name = arm.name if number == 0 else f"{arm.name}.{number + 1}"
+        make = partial(_guess, model, recipe, parent, sets)
+        results.append(openings.answers(folder, name, of, make))
+    return results
+
+
+def _guess(
+    model: SequenceClassifier,
+    recipe: ClassifyRecipe,
+    parent: ParentModel,
+    sets: Sequence[LabelSet],
+) -> Guesses:
+    limit = recipe.training.max_tokens
+    return [predict(model, encode_rows(parent.codec, part.rows, limit)) for part in sets]
+
+
+def compared(
+    rule: Gate, labels: Labels, guesses: Mapping[str, list[Guesses]], sets: Sequence[LabelSet]
+) -> list[Comparison]:
+    """Every set's macro-F1 under all arms, in points of 100."""
+    classes, results = len(labels.names), []
+    for i, part in enumerate(sets):
+        truth = labels.indices(part.rows)
+        statistics = {
+            name: [confusion_statistics(made[i], truth, classes) for made in seeds]
+            for name, seeds in guesses.items()
+        }
+        results.append(compare(statistics, _points, rule.resamples, rule.seed))
+    return results
+
+
+def _points(sums: Statistics) -> NDArray[np.float64]:
+    return np.asarray(100.0 * macro_f1_of_sums(sums))

@@ -1,0 +1,64 @@
+"""One arm over several seeds: tuned with the first, trained with all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from lingraft.training.recipe.settings import Grid
+from lingraft.training.run.arms import Arm, Build, train_arm
+from lingraft.training.run.loop import Batch, Job
+
+
+@dataclass(frozen=True)
+class Seeded:
+    """An arm's runs, one for each seed; the first was tuned and the others took its settings."""
+
+    name: str
+    runs: tuple[Arm, ...]
+
+    @property
+    def first(self) -> Arm:
+        """The run that was tuned."""
+        return self.runs[0]
+
+    @property
+    def best(self) -> Arm:
+        """The run that was best on the selecting half of dev; the earliest of equals."""
+        return max(self.runs, key=lambda run: run.chosen.score)
+
+    @property
+    def seconds(self) -> float:
+        """Training time of all runs, trials of the grid left out."""
+        return sum(run.state.seconds for run in self.runs)
+
+
+def train_seeds(
+    name: str,
+    build: Callable[[int], Build],
+    grid: Grid,
+    job: Job,
+    dev: Sequence[Batch],
+    seeds: int,
+) -> Seeded:
+    """Tune with the job's seed, then train with it and with the seeds that follow it.
+
+    Args:
+        name: of the arm; its folder lies in the job's.
+        build: from a seed, what makes the arm's module.
+        grid: settings to try; the seeds after the first take what it chose.
+        dev: batches that the grid points are compared on.
+        seeds: how many runs.
+    """
+    first = train_arm(name, build(job.seed), grid, job, dev)
+    chosen = grid.model_copy(
+        update={
+            "learning_rates": [first.chosen.learning_rate],
+            "dropouts": [first.chosen.dropout],
+        }
+    )
+    runs = [first]
+    for seed in range(job.seed + 1, job.seed + seeds):
+        again = replace(job, seed=seed, identity=f"seed {seed} {job.identity}")
+        runs.append(train_arm(f"{name}/seed-{seed}", build(seed), chosen, again, dev))
+    return Seeded(name, tuple(runs))
