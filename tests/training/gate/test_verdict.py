@@ -216,3 +216,12 @@ def test_the_seeds_needed_are_those_of_the_textbook() -> None:
     """36 for one point at a deviation of 1.5 (two-sided 5%, power 80%)."""
     assert seeds_needed(1.5, 1.0) == 36
     assert seeds_needed(0.0, 1.0) == 1
+
+
+def test_an_ablation_is_told_but_not_to_be_beaten() -> None:
+    """What the graft loses without a part of it is no alternative to the graft."""
+    arms = {"graft": [_right(0.8)], "random-rows": [_right(0.9)], "scratch": [_right(0.5)]}
+    compared = compare(arms, _accuracy, 300, 1)
+    assert compared.baseline == "scratch"
+    assert compared.over["random-rows"].value == pytest.approx(-0.1)
+    assert compared.over["random-rows"].high < 0

@@ -6,10 +6,12 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from transformers import MarianMTModel
 
 from lingraft.training.data import corpora
+from lingraft.training.data.corpora import Row
 from lingraft.training.data.testsets import TestSet
 from lingraft.training.errors import CheckpointError
 from lingraft.training.measure.evaluate import translate
@@ -45,11 +47,17 @@ class Parent:
     scores: list[dict[str, object]]
 
 
-def pretrain(recipe: PretrainRecipe, output: Path) -> Parent:
-    """Train the parent of `recipe`; `output`/model holds it in fp16, loadable by Transformers."""
+def pretrain(recipe: PretrainRecipe, output: Path, *, shuffle_targets: bool = False) -> Parent:
+    """Train the parent of `recipe`; `output`/model holds it in fp16, loadable by Transformers.
+
+    With `shuffle_targets` every source sentence gets the target of another: the parent sees the
+    same text and learns no translation, which makes it a control (Aji et al. 2020).
+    """
     output.mkdir(parents=True, exist_ok=True)
     rows = corpora.read_pairs([*recipe.train, *recipe.dev])
     train_rows, dev_rows = rows[: len(recipe.train)], rows[len(recipe.train) :]
+    if shuffle_targets:
+        train_rows = [_shuffled(texts, recipe.seed) for texts in train_rows]
     codec = _vocabulary(recipe, output)
     corpus, weights = corpora.training_corpus(
         recipe.train, train_rows, codec, recipe.training.max_tokens
@@ -75,6 +83,12 @@ def pretrain(recipe: PretrainRecipe, output: Path) -> Parent:
     return _write(
         recipe, model, state, output, _scores(model, codec, tests), list(map(len, train_rows))
     )
+
+
+def _shuffled(rows: list[Row], seed: int) -> list[Row]:
+    """Each source with the target of some row, drawn without replacement."""
+    order = np.random.default_rng([seed, len(rows)]).permutation(len(rows))
+    return [(row[0], rows[other][1]) for row, other in zip(rows, order, strict=True)]
 
 
 def _write(

@@ -20,6 +20,8 @@ ScoreSums = Callable[[Statistics], NDArray[np.float64]]  # summed statistics [n,
 Gains = NDArray[np.float64]  # one gain for each resample
 
 GRAFT = "graft"
+# The graft without one of its parts: they explain a gain, and are no alternative to beat.
+ABLATIONS = ("random-rows",)
 _TAILS = (2.5, 97.5)
 _Z_ALPHA, _Z_POWER = 1.96, 0.84  # two-sided 5%, power 80%
 
@@ -62,16 +64,22 @@ class SeedScores:
 class Comparison:
     """One test set under all arms.
 
-    baseline: the arm that the gain is over, the best but the graft.
+    baseline: the arm that the gain is over: the best that is neither the graft nor an ablation.
+    over: the difference to every other arm.
     resampled: gains of the resamples, for pooling.
     p: one-sided p of "no better than the baseline".
     """
 
     scores: Mapping[str, SeedScores]
     baseline: str
-    gain: Interval
+    over: Mapping[str, Interval]
     resampled: Gains
     p: float
+
+    @property
+    def gain(self) -> Interval:
+        """The difference to the baseline."""
+        return self.over[self.baseline]
 
     def score(self, arm: str) -> float | None:
         """Mean score of an arm; None where it did not answer."""
@@ -91,14 +99,14 @@ def compare(
         name: SeedScores(tuple(float(score(s.sum(axis=0, keepdims=True))[0]) for s in seeds))
         for name, seeds in arms.items()
     }
-    baseline = max((name for name in points if name != GRAFT), key=lambda n: points[n].mean)
-    items = len(arms[GRAFT][0])
-    draws = draw(items, resamples, seed)
+    others = [name for name in arms if name != GRAFT]
+    baseline = max((n for n in others if n not in ABLATIONS), key=lambda n: points[n].mean)
+    draws = draw(len(arms[GRAFT][0]), resamples, seed)
     ours = _resampled(arms[GRAFT], draws, score, seed)
-    theirs = _resampled(arms[baseline], draws, score, seed + 1)
-    gains = ours - theirs
-    value = points[GRAFT].mean - points[baseline].mean
-    return Comparison(points, baseline, interval(value, gains), gains, p_of(gains))
+    # Seeds of two arms are drawn apart: nothing pairs them.
+    gains = {name: ours - _resampled(arms[name], draws, score, seed + 1) for name in others}
+    over = {name: interval(points[GRAFT].mean - points[name].mean, gains[name]) for name in others}
+    return Comparison(points, baseline, over, gains[baseline], p_of(gains[baseline]))
 
 
 def draw(items: int, resamples: int, seed: int) -> NDArray[np.int64]:

@@ -25,8 +25,13 @@ FREE = {
 
 
 def identity_of(recipe: BaseModel, rows: Sequence[Sequence[tuple[str, ...]]], *more: str) -> str:
-    """SHA-256 over the recipe's settings, all training text and whatever else is given."""
-    digest = hashlib.sha256(json.dumps(_without_free(recipe.model_dump()), sort_keys=True).encode())
+    """SHA-256 over the recipe's settings, all training text and whatever else is given.
+
+    Settings at their defaults are left out, so that a run may go on under a version of this program
+    that knows more of them.
+    """
+    settings = _without_free(recipe.model_dump(exclude_defaults=True))
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for texts in rows:
         for row in texts:
             digest.update("\t".join(row).encode())

@@ -87,6 +87,7 @@ def _compared(compared: Comparison) -> Report:
         },
         "baseline": compared.baseline,
         "gain": _interval(compared.gain),
+        "over": {arm: _interval(difference) for arm, difference in compared.over.items()},
         "seeds_needed": _seeds_needed(compared),
     }
 

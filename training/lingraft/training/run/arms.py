@@ -123,6 +123,7 @@ def _train(
     label: str, built: Built, dropout: float, job: Job, settings: Training, folder: Path
 ) -> State:
     module, score = built
-    identity = f"{job.identity} dropout {dropout:g} {settings.model_dump_json(exclude=FREE)}"
+    told = settings.model_dump_json(exclude=FREE, exclude_defaults=True)
+    identity = f"{job.identity} dropout {dropout:g} {told}"
     job = replace(job, name=label, settings=settings, folder=folder, identity=identity)
     return run(job, module, score)
