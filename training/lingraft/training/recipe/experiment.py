@@ -10,7 +10,7 @@ from lingraft.training.recipe.settings import Language, Positive, Shape, Strict
 
 TransferKind = Literal["inductive", "transductive", "unsupervised"]
 Moved = Literal["parameters", "instances"]
-ControlName = Literal["scratch", "random-parent", "shuffled-parent"]
+ControlName = Literal["scratch", "random-parent", "shuffled-parent", "random-rows"]
 
 
 class Transfer(Strict):
@@ -18,13 +18,14 @@ class Transfer(Strict):
 
     kind: inductive where the child has labelled data, transductive where it has text without
         labels and the labels are in the parent's languages, unsupervised where nobody has any.
-    moves: what goes from parent to child.
+    moves: what goes from parent to child; unset, parameters, and instances where there is
+        rehearsal.
     child: languages that the parent shall learn; unset, all in train, dev and test that the parent
         does not name as its own.
     """
 
     kind: TransferKind = "inductive"
-    moves: Annotated[tuple[Moved, ...], Field(min_length=1)] = ("parameters",)
+    moves: Annotated[tuple[Moved, ...], Field(min_length=1)] | None = None
     child: tuple[Language, ...] | None = None
 
 
@@ -44,7 +45,9 @@ class Controls(Strict):
     """Arms that the graft must beat, under the same budget and grid.
 
     arms: scratch, the child's text alone; random-parent, everything as the graft has it but the
-        parent's weights; shuffled-parent, as the graft, from a parent trained on shuffled targets.
+        parent's weights; shuffled-parent, as the graft, from a parent trained on shuffled targets;
+        random-rows, as the graft, but the rows of new pieces are random, which explains the gain and
+        is nothing to beat.
     steps: training steps of the controls; unset, as the graft's.
     shuffled_parent: where that parent is: a folder made by `lingraft-train pretrain
         --shuffle-targets`.

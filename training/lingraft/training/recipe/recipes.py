@@ -90,15 +90,25 @@ class GraftRecipe(_Recipe):
 
     task: Literal["graft"]
     parent: str
+    candidates: list[str] = Field(default_factory=list)  # parents that `rank-parents` compares
     transfer: Transfer = Transfer()
+    vocabulary: VocabularyTransfer = VocabularyTransfer()
+    adaptation: Adaptation = Adaptation()
+    stages: list[Stage] = Field(default_factory=list)
     training: Training
     grid: Grid
     seeds: Positive = 3  # runs of every arm, from `seed` upwards
     controls: Controls = Controls()
     gate: Gate = Gate()
-    train: Annotated[list[Pairs], Field(min_length=1)]
-    # Parent text mixed in against forgetting; the graft alone sees it.
+    contamination: Contamination = Contamination()
+    mixing: Mixing | None = None
+    selection: Selection | None = None
+    explanation: Explanation | None = None
+    calibration: Calibration = Calibration()
+    train: list[Pairs] = Field(default_factory=list)
+    # Parent text mixed in against forgetting; the control from scratch never sees it.
     rehearsal: list[Pairs] = Field(default_factory=list)
+    monolingual: list[Monolingual] = Field(default_factory=list)
     dev: Annotated[list[Pairs], Field(min_length=1)]
     test: Annotated[list[Pairs], Field(min_length=1)]
     # Parent directions, to measure what was forgotten.
@@ -112,12 +122,19 @@ class ClassifyRecipe(_Recipe):
 
     task: Literal["classify"]
     parent: str
+    candidates: list[str] = Field(default_factory=list)  # parents that `rank-parents` compares
     transfer: Transfer = Transfer()
+    adaptation: Adaptation = Adaptation()
+    stages: list[Stage] = Field(default_factory=list)
     training: Training
     grid: Grid
     seeds: Positive = 3  # runs of every arm, from `seed` upwards
     controls: ClassifyControls = ClassifyControls()
     gate: Gate = Gate()
+    contamination: Contamination = Contamination()
+    explanation: Explanation | None = None
+    calibration: Calibration = Calibration()
+    monolingual: list[Monolingual] = Field(default_factory=list)
     train: Annotated[list[Labelled], Field(min_length=1)]
     dev: Annotated[list[Labelled], Field(min_length=1)]
     test: Annotated[list[Labelled], Field(min_length=1)]

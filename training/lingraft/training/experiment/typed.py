@@ -1,0 +1,137 @@
+"""Typed transfer: does the recipe's data fit the kind of transfer that it says it is?
+
+Inductive, transductive and unsupervised transfer after Pan & Yang (2010); what moves is the
+parent's parameters, its instances, or both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from lingraft.training.errors import RecipeError
+from lingraft.training.recipe.experiment import Moved, TransferKind
+from lingraft.training.recipe.recipes import ClassifyRecipe, GraftRecipe
+from lingraft.training.recipe.settings import Labelled, Pairs
+
+
+@dataclass(frozen=True)
+class TypedTransfer:
+    """What kind of transfer an experiment is.
+
+    child: languages that the parent learns.
+    moves: what goes from parent to child.
+    """
+
+    kind: TransferKind
+    moves: tuple[Moved, ...]
+    child: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, object]:
+        """For the report."""
+        return {"kind": self.kind, "moves": list(self.moves), "child": list(self.child)}
+
+
+def typed_translation(recipe: GraftRecipe, known: Sequence[str]) -> TypedTransfer:
+    """The type of a translation graft onto a parent of the languages `known`.
+
+    Raises:
+        RecipeError: the data does not fit; every fault is named, with its mend.
+    """
+    sources = [*recipe.train, *recipe.dev, *recipe.test]
+    spoken = [code for pairs in sources for code in (pairs.source, pairs.target)]
+    spoken += [text.language for text in recipe.monolingual]
+    child = recipe.transfer.child or _new(spoken, known)
+    moves = recipe.transfer.moves or _moved(bool(recipe.rehearsal))
+    result = TypedTransfer(recipe.transfer.kind, moves, child)
+    _refuse(recipe.name, result, [*_moves_fit(recipe, moves), *_pairs_fit(recipe, result)])
+    return result
+
+
+def typed_classification(recipe: ClassifyRecipe) -> TypedTransfer:
+    """The type of a classifier: its child languages are those that it is tested on.
+
+    Raises:
+        RecipeError: the data does not fit; every fault is named, with its mend.
+    """
+    trained = _told(recipe.train)
+    child = recipe.transfer.child or tuple(sorted(_told(recipe.test)))
+    moves = recipe.transfer.moves or ("parameters",)
+    result = TypedTransfer(recipe.transfer.kind, moves, child)
+    faults = []
+    if moves != ("parameters",):
+        faults.append('moves: a classifier takes over parameters alone; set moves = ["parameters"]')
+    if result.kind == "unsupervised":
+        faults.append("kind: a classifier needs labels in some language: say transductive")
+    if result.kind == "transductive" and (shared := sorted(trained & set(child))):
+        named = ", ".join(shared)
+        faults.append(f"kind: transductive transfer has no labels of {named}; train holds some")
+    # A column may hold the language: then only the rows tell, and nothing is known yet.
+    told = all(source.language for source in [*recipe.train, *recipe.test])
+    if result.kind == "inductive" and told and not trained & set(child):
+        named = ", ".join(child)
+        faults.append(
+            f"kind: inductive transfer has labels of {named}, and train holds none: add some, or "
+            'say kind = "transductive"'
+        )
+    _refuse(recipe.name, result, faults)
+    return result
+
+
+def _new(spoken: Iterable[str], known: Sequence[str]) -> tuple[str, ...]:
+    """Languages that the parent does not name; all, where it names none."""
+    return tuple(sorted(set(spoken) - (set(known) or {"en"})))
+
+
+def _moved(rehearsal: bool) -> tuple[Moved, ...]:
+    return ("parameters", "instances") if rehearsal else ("parameters",)
+
+
+def _told(sources: Sequence[Labelled]) -> set[str]:
+    return {source.language for source in sources if source.language}
+
+
+def _moves_fit(recipe: GraftRecipe, moves: tuple[Moved, ...]) -> Iterator[str]:
+    if "instances" in moves and not recipe.rehearsal:
+        yield "moves: instances are the parent's sentences: give some as [[rehearsal]]"
+    if "instances" not in moves and recipe.rehearsal:
+        yield 'moves: [[rehearsal]] moves instances too: add "instances", or leave it out'
+    if recipe.selection and not recipe.rehearsal:
+        yield "selection: it chooses among [[rehearsal]], and there is none"
+
+
+def _pairs_fit(recipe: GraftRecipe, result: TypedTransfer) -> Iterator[str]:
+    child, named = set(result.child), ", ".join(result.child) or "none"
+    labelled = [pairs.name for pairs in recipe.train if child & _sides(pairs)]
+    own = {text.language for text in recipe.monolingual} & child
+    stages = {stage.method for stage in recipe.stages}
+    if result.kind == "inductive" and not labelled:
+        yield (
+            f"kind: inductive transfer has pairs of the child ({named}), and train holds none: add "
+            "some, or say transductive or unsupervised"
+        )
+    if result.kind != "inductive":
+        if labelled:
+            yield (
+                f"kind: {result.kind} transfer has no pairs of the child ({named}); train holds "
+                f"{', '.join(labelled)}: say inductive, or leave them out"
+            )
+        if not own:
+            yield f"kind: {result.kind} transfer needs [[monolingual]] text of the child ({named})"
+    if result.kind == "transductive" and not (labelled or recipe.train or recipe.rehearsal):
+        yield "kind: transductive transfer has pairs of the parent's languages in train"
+    if result.kind == "unsupervised":
+        if recipe.train and not labelled:
+            yield "kind: unsupervised transfer has no pairs at all; leave train out"
+        if not stages & {"denoise", "iterate"}:
+            yield "stages: unsupervised transfer learns by denoise and iterate; add them"
+
+
+def _sides(pairs: Pairs) -> set[str]:
+    return {pairs.source, pairs.target}
+
+
+def _refuse(name: str, result: TypedTransfer, faults: Sequence[str]) -> None:
+    if faults:
+        listed = "".join(f"\n  - {fault}" for fault in faults)
+        raise RecipeError(f"{name}: the data does not fit {result.kind} transfer:{listed}")
