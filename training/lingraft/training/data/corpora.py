@@ -26,7 +26,16 @@ def read_pairs(sources: Sequence[Pairs]) -> list[list[Row]]:
         DataError: one or more files are faulty; all of them are named.
     """
     tables = [Table(s.path, tuple(s.columns), s.header) for s in sources]
-    return [rows[: source.limit] for source, rows in zip(sources, read_tables(tables), strict=True)]
+    read = zip(sources, read_tables(tables), strict=True)
+    return [_sampled(rows[: source.limit], source.sample) for source, rows in read]
+
+
+def _sampled(rows: list[Row], size: int | None) -> list[Row]:
+    """`size` of the rows in their order; a smaller sample is part of a larger one."""
+    if size is None or size >= len(rows):
+        return rows
+    order = np.random.default_rng(len(rows)).permutation(len(rows))
+    return [rows[place] for place in sorted(order[:size].tolist())]
 
 
 def training_corpus(

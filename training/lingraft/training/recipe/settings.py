@@ -63,6 +63,7 @@ class Pairs(Strict):
     both_directions: bool = True
     weight: Annotated[float, Field(gt=0)] = 1.0  # visits of each example in an epoch
     limit: Positive | None = None  # first rows only
+    sample: Positive | None = None  # so many of them, drawn; fewer are always among more
 
 
 class Text(Strict):
