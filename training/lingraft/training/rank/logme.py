@@ -80,10 +80,11 @@ def _maximal(left: Array, squared: Array, target: Array) -> Evidence:
     gamma, the number of directions that the data determines, gives the next precisions:
     alpha = gamma / |m|^2 and beta = (n - gamma) / |y - F m|^2, m being the mean of the weights.
     """
-    low, high = squared.max() / _EXTREME + 1e-300, squared.max() * _EXTREME + 1e-300
+    scale = float(squared.max()) or 1.0
+    low, high = scale / _EXTREME, scale * _EXTREME
     explained = (left.T @ target) ** 2
     unexplained = max(float(target @ target - explained.sum()), 0.0)
-    ratio = 1.0
+    ratio = scale
     for _ in range(_STEPS):
         alpha, beta = _precisions(ratio, squared, explained, unexplained, len(target))
         before, ratio = ratio, float(np.clip(alpha / beta, low, high))

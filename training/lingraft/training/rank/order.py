@@ -195,8 +195,11 @@ def as_table(order: Order) -> str:
     heads += ["probe loss", "seconds"]
     rows: list[Sequence[str]] = [_cells(place) for place in order.places]
     rows += [("-", unfit.location, "cannot be the parent") for unfit in order.unfit]
-    by = f"by {order.by}; probe loss in {order.unit} of {order.dev_examples} dev examples"
-    lines = [order.child, order.note or by, "", *_aligned([heads, *rows])]
+    by = f"by {order.by}"
+    if order.dev_examples:
+        by += f"; probe loss in {order.unit} of {order.dev_examples} dev examples"
+    lines = [order.child, "; ".join(filter(None, (by, order.note))), ""]
+    lines += _aligned([heads, *rows])
     lines += ["", *(f"{p.candidate.location}: {p.reason}" for p in order.places)]
     lines += [f"{unfit.location}: {unfit.reason}" for unfit in order.unfit]
     return "\n".join(lines)
