@@ -21,7 +21,7 @@ def _density(features: Array, target: Array, alpha: float, beta: float) -> float
 
 def _search(features: Array, target: Array) -> float:
     """The greatest density over alpha and beta, from several starts."""
-    found = [
+    found: list[float] = [
         minimize(
             lambda logs: -_density(features, target, *np.exp(logs)),
             start,

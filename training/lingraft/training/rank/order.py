@@ -200,9 +200,14 @@ def as_table(order: Order) -> str:
         by += f"; probe loss in {order.unit} of {order.dev_examples} dev examples"
     lines = [order.child, "; ".join(filter(None, (by, order.note))), ""]
     lines += _aligned([heads, *rows])
-    lines += ["", *(f"{p.candidate.location}: {p.reason}" for p in order.places)]
+    lines += ["", *(f"{p.candidate.location}: {p.reason} ({_seconds(p)})" for p in order.places)]
     lines += [f"{unfit.location}: {unfit.reason}" for unfit in order.unfit]
     return "\n".join(lines)
+
+
+def _seconds(place: Place) -> str:
+    seconds = place.candidate.scores.seconds
+    return "seconds: " + ", ".join(f"{name} {value:.1f}" for name, value in seconds.items())
 
 
 def _cells(place: Place) -> tuple[str, ...]:

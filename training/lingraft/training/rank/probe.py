@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from lingraft.training.data import corpora
 from lingraft.training.data.batches import Corpus
@@ -31,6 +32,7 @@ from lingraft.training.vocabulary.codec import Codec, shorten
 from lingraft.training.vocabulary.normalise import normalise
 
 Module = TranslationLoss | ClassificationLoss
+Likelihood = Callable[[nn.Module, Sequence[Batch], Callable[[Batch], int]], float]
 
 
 def readable(child: Child, parents: Sequence[ParentModel]) -> tuple[Example, ...]:
@@ -92,6 +94,7 @@ def probe(
     settings: Ranking,
     folder: Path,
     name: str,
+    likelihood: Likelihood = log_likelihood,
 ) -> tuple[float, float]:
     """Train, and give (dev's log-likelihood in nats per character, seconds); per text in
     classification.
@@ -101,6 +104,7 @@ def probe(
 
     Args:
         name: identity of the probe.
+        likelihood: of dev, in nats per target.
 
     Raises:
         ParentError: the loss is no number after the last step.
@@ -113,7 +117,7 @@ def probe(
     module = _module(parent, child, training.label_smoothing, dropout)
     batches = all_batches(_corpus(parent, child, dev, training.max_tokens), parent.codec.pad)
     scale = sum(map(job.count, batches)) / amount(dev)
-    state = run(job, module, lambda: scale * log_likelihood(module, batches, job.count))
+    state = run(job, module, lambda: scale * likelihood(module, batches, job.count))
     if not math.isfinite(state.best_score):
         raise ParentError(f"its probe diverged at learning rate {training.learning_rate:g}")
     return state.best_score, max(time.monotonic() - started, state.seconds)

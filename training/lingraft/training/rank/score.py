@@ -92,7 +92,7 @@ def open_parent(location: str, child: Child) -> ParentModel:
     try:
         parent = find_parent(location)
         parent.require_tags(child.tags)
-    except (KeyError, TypeError, ValueError) as error:  # its files are not what they are named
+    except (KeyError, OSError, TypeError, ValueError) as error:  # files that are no such files
         raise ParentError(f"parent {location!r}: its files are damaged: {error!r}") from None
     return parent
 
