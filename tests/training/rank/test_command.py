@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,16 @@ from lingraft.training.errors import ParentError
 from lingraft.training.parents.find import find_parent
 from lingraft.training.rank import probe as probing
 from lingraft.training.rank.child import Child
+from lingraft.training.rank.coverage import measure
+from lingraft.training.rank.facts import facts_of
 from lingraft.training.rank.regret import read_gains, record_gain, regret
-from lingraft.training.rank.score import cheap_scores, open_parent
+from lingraft.training.rank.score import (
+    Candidate,
+    Scores,
+    cheap_scores,
+    comparable,
+    open_parent,
+)
 from lingraft.training.recipe.ranking import Ranking
 
 Command = Callable[..., tuple[int, str, str]]
@@ -179,6 +188,31 @@ def _state_pairs(parent: Path, pairs: int) -> None:
     path = parent / "provenance.json"
     content = json.loads(path.read_text(encoding="utf-8")) | {"pairs": pairs}
     path.write_text(json.dumps(content), encoding="utf-8")
+
+
+def test_logme_is_compared_on_what_all_candidates_can_read(pretrained: Path, child: Child) -> None:
+    """Out of languages that all know, where there are such; else out of all."""
+    parent = find_parent(str(pretrained))  # knows en and fr
+    scores = Scores(
+        coverage=measure(parent.codec, {"yo": ["ẹno"]}, {}),
+        facts=facts_of(pretrained),
+        scripts={},
+        script_match=1.0,
+        logme_by_direction={"en-yo": -1.0, "yo-en": -2.0},
+        logme=None,
+        seconds={},
+    )
+
+    def logmes(*languages: tuple[str, ...]) -> list[float | None]:
+        parents = [replace(parent, languages=spoken) for spoken in languages]
+        return [c.scores.logme for c in comparable([Candidate("x", p, scores) for p in parents])]
+
+    assert logmes(("en", "fr"), ("en", "yo")) == [-1.0, -1.0]
+    assert logmes(("en",), ()) == [-1.0, -1.0]  # one of them does not say
+    assert logmes(("en",), ("yo",)) == [-1.5, -1.5]
+    assert logmes((), ()) == [-1.5, -1.5]
+    none = replace(scores, logme_by_direction={})
+    assert comparable([Candidate("x", parent, none)])[0].scores.logme is None
 
 
 def test_a_classifiers_parents_are_ranked_by_nats_per_text(

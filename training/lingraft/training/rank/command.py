@@ -12,7 +12,14 @@ from lingraft.training.errors import DataError, ParentError, RecipeError
 from lingraft.training.rank.child import Child, Example, child_key, load_child
 from lingraft.training.rank.order import Order, Trial, as_table, order
 from lingraft.training.rank.probe import readable
-from lingraft.training.rank.score import Candidate, Unfit, cheap_scores, open_parent, with_probe
+from lingraft.training.rank.score import (
+    Candidate,
+    Unfit,
+    cheap_scores,
+    comparable,
+    open_parent,
+    with_probe,
+)
 from lingraft.training.recipe.ranking import Ranking
 from lingraft.training.recipe.recipes import ClassifyRecipe, GraftRecipe
 
@@ -33,6 +40,7 @@ def rank_parents(recipe: GraftRecipe | ClassifyRecipe, settings: Ranking, output
         raise RecipeError("no candidates: give --parent LOCATION, once for each")
     child = load_child(recipe)
     candidates, unfit = _cheap(child, settings, output)
+    candidates = comparable(candidates)
     trial = Trial("nats per text" if child.labels else "nats per character")
     if settings.probe_steps and candidates:
         dev = readable(child, [candidate.parent for candidate in candidates])

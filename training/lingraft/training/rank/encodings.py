@@ -30,32 +30,37 @@ from lingraft.training.recipe.ranking import Ranking
 from lingraft.training.vocabulary.codec import Codec, shorten
 from lingraft.training.vocabulary.normalise import normalise
 
+TEXTS = "texts"  # the only direction of a classifier
 _BATCH = 32
 _FEWEST = 8  # examples of a direction; evidence of fewer says nothing
 Array = NDArray[np.float64]
 
 
-def evidence(model: MarianMTModel, codec: Codec, child: Child, settings: Ranking) -> float | None:
-    """LogME in nats per example, the mean over directions; None where there is too little text."""
-    values = []
-    for examples in _directions(child, settings.evidence_sentences):
+def evidence(
+    model: MarianMTModel, codec: Codec, child: Child, settings: Ranking
+) -> dict[str, float]:
+    """LogME in nats per example, by direction ("en-yo"; "texts" in classification).
+
+    Directions with too little text, or whose targets never vary, are left out.
+    """
+    values = {}
+    room = model.config.max_position_embeddings
+    for direction, examples in _directions(child, settings.evidence_sentences).items():
         targets = targets_of(examples, child.labels, settings.components)
-        if len(examples) < _FEWEST or not targets.size:
-            continue
-        room = model.config.max_position_embeddings
-        rows = [shorten(example.source_ids(codec), room) for example in examples]
-        features = encodings(model, codec.pad, rows)
-        values.append(logme(contrasts(features), contrasts(targets)))
-    return sum(values) / len(values) if values else None
+        if len(examples) >= _FEWEST and targets.size:
+            rows = [shorten(example.source_ids(codec), room) for example in examples]
+            features = encodings(model, codec.pad, rows)
+            values[direction] = logme(contrasts(features), contrasts(targets))
+    return values
 
 
-def _directions(child: Child, limit: int) -> list[list[Example]]:
+def _directions(child: Child, limit: int) -> dict[str, list[Example]]:
     """Examples of each direction, or of all of a classifier's texts; evenly spread."""
-    groups: dict[tuple[str, str], list[Example]] = {}
+    groups: dict[str, list[Example]] = {}
     for example in child.train:
-        key = (example.language, example.target) if example.target else ("", "")
+        key = f"{example.language}-{example.target}" if example.target else TEXTS
         groups.setdefault(key, []).append(example)
-    return [[group[i] for i in spread(len(group), limit)] for group in groups.values()]
+    return {k: [group[i] for i in spread(len(group), limit)] for k, group in groups.items()}
 
 
 @torch.no_grad()
