@@ -58,12 +58,17 @@ def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     assert caught.value.code == 0
     shown = capsys.readouterr().out
-    assert "pretrain" in shown
-    assert "graft" in shown
+    for name in ("pretrain", "graft", "rank-parents", "export"):
+        assert name in shown
     with pytest.raises(SystemExit):
         main(["graft", "--help"])
     shown = capsys.readouterr().out
     for flag in ("--output", "--accept-negative", "--no-examples"):
+        assert flag in shown
+    with pytest.raises(SystemExit):
+        main(["rank-parents", "--help"])
+    shown = capsys.readouterr().out
+    for flag in ("--parent", "--json", "--probe-steps", "--output"):
         assert flag in shown
 
 

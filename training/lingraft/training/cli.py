@@ -53,8 +53,35 @@ def _parser() -> argparse.ArgumentParser:
         "--no-examples", action="store_true", help="leave sentences of the test set out of reports"
     )
     graft.set_defaults(command=_graft)
+    _add_rank_parents(commands)
     _add_export(commands)
     return parser
+
+
+def _add_rank_parents(commands: Any) -> None:
+    rank = commands.add_parser(
+        "rank-parents", help="order candidate parents for the child of a graft or classify recipe"
+    )
+    rank.add_argument("recipe", metavar="RECIPE", help="path of a recipe, or a shipped one's name")
+    rank.add_argument(
+        "--parent",
+        action="append",
+        default=[],
+        metavar="LOCATION",
+        help="a candidate: a model folder, an embedded starter or a hub id; once for each",
+    )
+    rank.add_argument("--json", type=Path, metavar="FILE", help="write the ranking there as well")
+    rank.add_argument(
+        "--probe-steps",
+        type=int,
+        default=200,
+        metavar="N",
+        help="steps of fine-tuning that candidates are compared by; 0: none (default: 200)",
+    )
+    rank.add_argument(
+        "--output", type=Path, help="folder of what is kept (default: runs/NAME/ranking)"
+    )
+    rank.set_defaults(command=_rank_parents)
 
 
 def _add_export(commands: Any) -> None:
@@ -129,6 +156,22 @@ def _graft(arguments: argparse.Namespace) -> None:
     outcome = run_graft(recipe, arguments.output or Path("runs") / recipe.name, options)
     print(as_markdown(outcome.report))
     print(f"bundle: {outcome.folder}")
+
+
+def _rank_parents(arguments: argparse.Namespace) -> None:
+    from lingraft.training.recipe.ranking import Ranking
+    from lingraft.training.recipe.recipes import PretrainRecipe, load_recipe
+
+    recipe = load_recipe(arguments.recipe)
+    if isinstance(recipe, PretrainRecipe):
+        raise RecipeError(f'{arguments.recipe}: task is "pretrain"; a child is a graft or classify')
+    if arguments.probe_steps < 0:
+        raise RecipeError(f"--probe-steps is {arguments.probe_steps}; give 0 or more")
+    settings = Ranking(candidates=arguments.parent, probe_steps=arguments.probe_steps)
+    from lingraft.training.rank.command import command  # slow to import: torch
+
+    output = arguments.output or Path("runs") / recipe.name / "ranking"
+    command(recipe, settings, output, arguments.json)
 
 
 def _export(arguments: argparse.Namespace) -> None:

@@ -32,10 +32,14 @@ class SequenceClassifier(nn.Module):
         states = self.encoder(
             input_ids=source, attention_mask=real.long()
         ).last_hidden_state.float()
-        mask = real.unsqueeze(2).float()
-        mean = (states * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1.0)
-        logits: Tensor = self.head(self._dropout(mean))
+        logits: Tensor = self.head(self._dropout(mean_state(states, real)))
         return logits
+
+
+def mean_state(states: Tensor, real: Tensor) -> Tensor:
+    """Mean [B, D] of the states [B, S, D] at positions that are `real` [B, S]."""
+    mask = real.unsqueeze(2).float()
+    return (states * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1.0)
 
 
 class ClassificationLoss(nn.Module):
