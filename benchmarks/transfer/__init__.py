@@ -1,0 +1,1 @@
+"""The transfer table: what a parent gives at several sizes of child, and the planned negatives."""

@@ -1,0 +1,91 @@
+"""The cases of the transfer table: recipes with the size, the budget and the parent filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lingraft.training.recipe.recipes import GraftRecipe, PretrainRecipe, load_recipe
+
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class ParentCase:
+    """A parent to pretrain.
+
+    recipe: its recipe's file, beside this one.
+    """
+
+    name: str
+    recipe: str = "parent.toml"
+
+    def load(self) -> PretrainRecipe:
+        """The recipe."""
+        recipe = load_recipe(str(_HERE / self.recipe))
+        assert isinstance(recipe, PretrainRecipe)
+        return recipe
+
+
+@dataclass(frozen=True)
+class ChildCase:
+    """A child to graft.
+
+    parent: the case of its parent.
+    rows: training pairs to draw; None takes all.
+    seeds: runs of every arm.
+    training: settings of the loop that differ from the recipe's.
+    expected: verdicts that the gate may give; a planned negative must not pass.
+    """
+
+    name: str
+    parent: str
+    recipe: str
+    rows: int | None
+    seeds: int
+    training: Mapping[str, Any] = field(default_factory=dict)
+    expected: tuple[str, ...] = ("PASS",)
+
+    def load(self, parent: Path) -> GraftRecipe:
+        """The recipe with everything filled in; `parent` is the folder of the pretrained model."""
+        recipe = load_recipe(str(_HERE / self.recipe))
+        assert isinstance(recipe, GraftRecipe)
+        first, *others = recipe.train
+        steps = self.training.get("max_steps", recipe.training.max_steps)
+        share = steps / recipe.training.max_steps
+        return recipe.model_copy(
+            update={
+                "name": self.name,
+                "parent": str(parent),
+                "seeds": self.seeds,
+                "train": [first.model_copy(update={"sample": self.rows}), *others],
+                "training": recipe.training.model_copy(update=dict(self.training)),
+                "grid": recipe.grid.model_copy(
+                    update={"trial_steps": round(recipe.grid.trial_steps * min(share, 2.0))}
+                ),
+            }
+        )
+
+
+_MORE = {"max_steps": 1600, "evaluate_every": 400, "warmup_steps": 150}
+_ALL = {"max_steps": 5000, "evaluate_every": 1000, "warmup_steps": 300}
+
+PARENTS = (
+    ParentCase("table-parent"),
+    ParentCase("small-parent", "small-parent.toml"),
+    ParentCase("strange-parent", "strange-parent.toml"),
+)
+TABLE = (
+    ChildCase("yo-1k", "table-parent", "yo.toml", 1000, 3),
+    ChildCase("yo-4k", "table-parent", "yo.toml", 4000, 3, _MORE),
+    ChildCase("yo-all", "table-parent", "yo.toml", None, 1, _ALL),
+)
+_STOPPED = ("HOLD", "REFUSE")
+NEGATIVES = (
+    ChildCase("smaller-parent", "small-parent", "yo.toml", None, 1, _ALL, _STOPPED),
+    ChildCase("wrong-vocabulary", "strange-parent", "yo-kept.toml", None, 1, _ALL, _STOPPED),
+    ChildCase("random-rows", "table-parent", "es.toml", None, 1, _ALL, _STOPPED),
+)
+CHILDREN = (*TABLE, *NEGATIVES)
