@@ -59,7 +59,7 @@ def _scaled(info: common_pb2.CalibrationInfo, logits: Floats) -> Floats | None:
     """What the softmax is taken of; None for a method that this server does not know."""
     parameters = np.asarray(info.parameters, dtype=np.float64)
     if info.method == "temperature":
-        return logits / parameters[0]
+        return np.asarray(logits / parameters[0], dtype=np.float64)
     if info.method == "vector":
         scales, offsets = np.split(parameters, 2)
         return np.asarray(scales * logits + offsets, dtype=np.float64)
