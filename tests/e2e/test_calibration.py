@@ -82,7 +82,7 @@ def _planted(produced: Sequence[Produced]) -> list[float]:
     rows = np.array([[FEATURES[n](p) for n in ("mean_logprob", "coverage")] for p in produced])
     scaled = (rows - rows.mean(axis=0)) / rows.std(axis=0)
     noise = np.random.default_rng(1).normal(0, 0.5, len(rows))
-    return (40 + 10 * (scaled.sum(axis=1) + noise)).tolist()
+    return [float(each) for each in 40 + 10 * (scaled.sum(axis=1) + noise)]
 
 
 def _facts(infos: Sequence[CalibrationInfo], tag_id: int) -> pb.Bundle:
@@ -131,17 +131,21 @@ def translator(parent: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     served.scheduler.stop()
 
 
-def _answers(calibrated: Calibrated, texts: Sequence[str]) -> Iterator[tuple[Produced, Any]]:
-    """What the server decoded for each text, and its answer, by the services' own functions."""
+def _job(calibrated: Calibrated, texts: Sequence[str], *, quality: bool) -> Job:
     request = translation_pb2.TranslateTextRequest(
         contents=texts,
         source_language="en",
         target_language="yo",
-        response_options={"quality": True},
+        response_options={"quality": quality},
     )
     choice = Registry([calibrated.served]).translator("", "en", "yo")
     options = read_options(request, choice.model.bundle.decoding)
-    job = Job(choice, options, Edge(1000, 1000, 1000, _PATIENCE_S, time.monotonic))
+    return Job(choice, options, Edge(1000, 1000, 1000, _PATIENCE_S, time.monotonic))
+
+
+def _answers(calibrated: Calibrated, texts: Sequence[str]) -> Iterator[tuple[Produced, Any]]:
+    """What the server decoded for each text, and its answer, by the services' own functions."""
+    job = _job(calibrated, texts, quality=True)
     readings = read(job, list(texts))
     for reading, futures in zip(
         readings, submit(job, readings, time.monotonic() + _PATIENCE_S), strict=True
@@ -177,6 +181,15 @@ def test_the_server_says_what_training_computes_from_the_same_numbers(
             assert made.coverage == pytest.approx(in_training.coverage, abs=1e-3)
             assert quality.p_acceptable == pytest.approx(chance, abs=1e-3)
     assert same > len(answers) * 0.95
+
+
+def test_the_alignment_is_kept_for_those_who_ask_alone(translator: Calibrated) -> None:
+    """Coverage needs it; a request without an estimate pays nothing."""
+    kept = [
+        read(_job(translator, translator.sources, quality=asked), translator.sources[:1])[0]
+        for asked in (True, False)
+    ]
+    assert [reading.tasks[0].search.alignment for reading in kept] == [True, False]
 
 
 def test_the_evidence_is_quoted_as_training_wrote_it(translator: Calibrated) -> None:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from lingraft.training.calibrate.reliability import of_labels, of_outcomes
+from lingraft.training.calibrate.reliability import of_labels, of_outcomes, selective
 
 
 def test_the_figures_of_outcomes_are_those_worked_out_by_hand() -> None:
@@ -53,3 +53,17 @@ def test_chance_makes_an_error_that_is_told() -> None:
     assert many.ece_by_chance < few.ece_by_chance / 5
     wrong = of_outcomes(chances, (random.random(20_000) < chances**2).astype(int), bins=15, seed=0)
     assert wrong.ece > 5 * wrong.ece_by_chance
+
+
+def test_abstaining_buys_accuracy_where_confidence_means_something() -> None:
+    """Twenty texts, surest first: the ten surest are right, five of the others."""
+    confidence = np.linspace(0.99, 0.6, 20)
+    probabilities = np.stack([confidence, 1 - confidence], axis=1)[::-1]
+    labels = np.array([0] * 10 + [0, 1] * 5)[::-1]
+    found = selective(probabilities, labels)
+    assert [(each.share, each.accuracy) for each in (found[0], found[-1])] == [
+        (1.0, 0.75),
+        (0.5, 1.0),
+    ]
+    assert found[0].least == pytest.approx(0.6)
+    assert found[-1].least == pytest.approx(confidence[9])

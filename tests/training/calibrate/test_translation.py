@@ -40,7 +40,7 @@ def _produced(count: int, seed: int = 0) -> list[Produced]:
 def _scores(chances: Any, seed: int = 1) -> list[float]:
     """Sentence chrF++ of 60 with these chances, and of 20 otherwise."""
     drawn = np.random.default_rng(seed).random(len(chances)) < chances
-    return np.where(drawn, 60.0, 20.0).tolist()
+    return [60.0 if each else 20.0 for each in drawn]
 
 
 def _planted(produced: list[Produced]) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lingraft.server.services.registry import Classifier
-from lingraft.v1 import classification_pb2
+from lingraft.v1 import classification_pb2, common_pb2
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ def decide(
 
     `probabilities` are calibrated where they can be, in the order of the labels.
     """
-    levels = _levels(model, profile or model.manifest.default_threshold_profile, language)
+    levels = usable(model, profile, language)
     if not levels:
         return Decided(classification_pb2.DECISION_ABSTAIN)
     given = dict(zip(model.bundle.labels, probabilities, strict=True))
-    above = frozenset(name for name, level in levels.items() if given[name] >= level)
+    above = frozenset(name for name, level in levels.items() if given[name] >= level.threshold)
     best = max(given, key=given.__getitem__)
     if above == {best} or (not above and best not in levels):
         return Decided(classification_pb2.DECISION_ACCEPT, above)
@@ -42,13 +42,16 @@ def decide(
     return Decided(classification_pb2.DECISION_UNSURE, above)
 
 
-def _levels(model: Classifier, profile: str, language: str) -> Mapping[str, float]:
-    """The threshold of each label that has one."""
+def usable(
+    model: Classifier, profile: str, language: str
+) -> Mapping[str, common_pb2.LabelThreshold]:
+    """The threshold of each label that has one in `profile` ("": the default set), by label."""
+    wanted = profile or model.manifest.default_threshold_profile
     return {
-        each.label: each.threshold
+        each.label: each
         for each in model.manifest.thresholds
         if each.usable
-        and each.profile == profile
+        and each.profile == wanted
         and language
         and each.language.lower() == language.lower()
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
@@ -12,11 +12,13 @@ from numpy.typing import ArrayLike
 
 from lingraft.training.calibrate.choice import Fit, folds_of, held_out, pays
 from lingraft.training.calibrate.reliability import (
+    Answered,
     Floats,
     Ints,
     Reliability,
     label_losses,
     of_labels,
+    selective,
 )
 from lingraft.training.calibrate.scaling import Scaling, by_temperature, fit_temperature, fit_vector
 from lingraft.training.recipe.calibration import Calibration
@@ -35,6 +37,7 @@ class LanguageCalibration:
         after: the scaling, cross-validated: every example by a fit on the other folds. The method
             was chosen on the same folds, among three at most.
         losses: held-out negative log-likelihood of every method that was tried, in nats.
+        abstention: what leaving out the least sure texts would buy, cross-validated.
         reason: why this method, or why none.
     """
 
@@ -44,6 +47,7 @@ class LanguageCalibration:
     before: Reliability
     after: Reliability | None
     losses: dict[str, float] = field(default_factory=dict)
+    abstention: tuple[Answered, ...] = ()
     reason: str = ""
 
     def as_dict(self) -> dict[str, Any]:
@@ -58,6 +62,7 @@ class LanguageCalibration:
             "held_out_nll": self.losses,
             "before": self.before.as_dict(),
             "after": self.after.as_dict() if self.after else None,
+            "abstention": [asdict(each) for each in self.abstention],
         }
 
     def as_info(self) -> CalibrationInfo:
@@ -160,6 +165,7 @@ def _calibrate(
         before=before,
         after=measure(predicted[name]),
         losses={n: float(label_losses(p, labels).mean()) for n, p in predicted.items()},
+        abstention=selective(predicted[name], labels),
         reason=reason,
     )
 

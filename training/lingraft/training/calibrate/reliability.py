@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _RESAMPLES = 200
+_SHARES = (1.0, 0.95, 0.9, 0.8, 0.5)  # of texts that are answered
 _CHANCE = 95  # percentile
 _LEAST = 1e-12  # a probability of 0 for what happened would be an infinite loss
 
@@ -58,6 +59,32 @@ class Reliability:
     def as_dict(self) -> dict[str, Any]:
         """Plain values for a report."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The surest `share` of texts, all with a confidence of `least` or more: how many are right."""
+
+    share: float
+    least: float
+    accuracy: float
+
+
+def selective(probabilities: Floats, labels: Ints) -> tuple[Answered, ...]:
+    """What abstaining would buy: accuracy of the surest texts (El-Yaniv and Wiener 2010).
+
+    Args:
+        probabilities: [N,C].
+        labels: [N].
+    """
+    confidence = probabilities.max(axis=1)
+    order = np.argsort(-confidence, kind="stable")
+    right = (probabilities.argmax(axis=1) == labels)[order]
+    counts = [(share, max(1, int(share * len(labels)))) for share in _SHARES]
+    return tuple(
+        Answered(share, float(confidence[order[count - 1]]), float(right[:count].mean()))
+        for share, count in counts
+    )
 
 
 def label_losses(probabilities: Floats, labels: Ints) -> Floats:

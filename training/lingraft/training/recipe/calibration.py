@@ -40,7 +40,7 @@ class Thresholds(Strict):
 class Calibration(Strict):
     """Calibration of a classifier's probabilities, or of P(acceptable) of translations."""
 
-    least_examples: Annotated[int, Field(ge=20)] = 100  # of a language; under it: not calibrated
+    least_examples: Annotated[int, Field(ge=100)] = 100  # of a language; under it: not calibrated
     folds: Annotated[int, Field(ge=2, le=20)] = 5
     bins: Annotated[int, Field(ge=2, le=100)] = 15  # of the calibration error (Guo et al. 2017)
     seed: int = 20170806
