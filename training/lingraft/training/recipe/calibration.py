@@ -62,4 +62,4 @@ class Calibration(Strict):
         "coverage",
     )
     # The features are tried from so many acceptable and so many unacceptable translations on.
-    least_outcomes: Positive = 10
+    least_outcomes: Annotated[int, Field(ge=5)] = 10
