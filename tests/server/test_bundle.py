@@ -161,6 +161,58 @@ def test_a_classifier_needs_labels_and_its_graph(edited: Edited) -> None:
     assert "missing: labels, graphs[0].classifier" in message
 
 
+_LOGISTIC = {"language": "en", "method": "logistic", "features": ["a"], "calibrated": True}
+_THRESHOLD = {"profile": "p", "label": "spam", "language": "en", "targetRate": 0.01}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            {"calibration": [{"method": "vector", "parameters": [1, 1, 0], "calibrated": True}]},
+            "calibration[0] has 3 parameters, vector needs 4",
+        ),
+        (
+            {"calibration": [{"method": "temperature", "parameters": [0], "calibrated": True}]},
+            "calibration[0] has a temperature that is not above 0",
+        ),
+        (
+            {"calibration": [{"method": "constant", "parameters": ["NaN"], "calibrated": True}]},
+            "calibration[0] has a parameter that is not finite",
+        ),
+        (
+            {"calibration": [{**_LOGISTIC, "parameters": [0, 1, 1, 0]}]},
+            "calibration[0] has a deviation that is not above 0",
+        ),
+        (
+            {"thresholds": [{**_THRESHOLD, "label": "eggs"}]},
+            "thresholds name label 'eggs', which is not among labels",
+        ),
+        (
+            {"thresholds": [_THRESHOLD, {**_THRESHOLD, "language": "EN"}]},
+            "set 'p' has 2 thresholds of 'spam' in en",
+        ),
+        (
+            {"thresholds": [_THRESHOLD], "defaultThresholdProfile": "q"},
+            "default_threshold_profile 'q' has no thresholds",
+        ),
+        ({"thresholds": [{"label": "spam"}]}, "thresholds[0].profile"),
+    ],
+)
+def test_evidence_that_cannot_be_computed_with_is_refused(
+    edited: Edited, change: dict[str, Any], words: str
+) -> None:
+    """A wrong number of parameters would be a wrong probability, or a fault while serving."""
+    assert words in _refusal(edited("v1-classification", lambda m: m.update(change)))
+
+
+def test_a_calibration_of_a_later_method_is_passed_over(edited: Edited) -> None:
+    """It counts as none."""
+    info = {"language": "en", "method": "spline", "parameters": [1], "calibrated": True}
+    folder = edited("v1-classification", lambda manifest: manifest.update(calibration=[info]))
+    assert read_bundle(folder).name == "golden-classification"
+
+
 def test_fields_of_a_later_writer_of_this_format_are_passed_over(edited: Edited) -> None:
     """Format 1 may grow: what this reader does not know does not stop it."""
     folder = edited(TRANSLATION, lambda manifest: manifest.update(laterField={"a": 1}))

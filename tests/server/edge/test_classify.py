@@ -121,14 +121,13 @@ def test_all_faults_of_a_request_are_named_at_once(counting: Any, refusal: Refus
     """Nobody has to mend a request one error at a time."""
     request = api.ClassifyTextRequest(
         top_k=-1,
-        threshold_profile="strict",
         score_kind=77,  # type: ignore[arg-type]
         explain=api.EXPLANATION_SPANS,
         model="nonsense",
     )
     error = refusal(counting.classification.ClassifyText, request)
     assert error.reason == "ARGUMENT_INVALID"
-    wrong = {"documents", "top_k", "threshold_profile", "score_kind", "explain", "model"}
+    wrong = {"documents", "top_k", "score_kind", "explain", "model"}
     assert set(error.fields) == wrong
 
 

@@ -59,7 +59,7 @@ def test_every_option_that_is_not_built_is_named(echo: Any, refusal: Refuse) -> 
         terms=[{"source": "Lingraft"}],
         glossary="glossaries/1",
         protection={"urls": True, "braces": True},
-        response_options={"quality": True, "term_report": True, "sentences": True},
+        response_options={"term_report": True, "sentences": True},
     )
     error = refusal(echo.translation.TranslateText, request)
     assert (error.code, error.reason) == (INVALID, "OPTION_UNSUPPORTED")
@@ -70,7 +70,6 @@ def test_every_option_that_is_not_built_is_named(echo: Any, refusal: Refuse) -> 
         "glossary",
         "protection.urls",
         "protection.braces",
-        "response_options.quality",
         "response_options.term_report",
     }
 

@@ -17,6 +17,7 @@ from lingraft.v1.common_pb2 import (
     VERDICT_PASS,
     VERDICT_REFUSE,
     CalibrationInfo,
+    LabelThreshold,
     Metric,
     TransferReport,
 )
@@ -241,4 +242,82 @@ def test_the_card_tells_calibrated_languages_from_others() -> None:
     assert "- en: temperature, n=80, expected calibration error 0.020" in card
     assert "- yo: not calibrated" in card
     assert "Labels: ham, spam" in card
+    assert "## Thresholds" not in card
     assert "Quality: not measured" in card
+
+
+def test_the_card_tells_what_calibration_changed_and_what_thresholds_cost() -> None:
+    """Before and after, what chance alone makes, and the thresholds that could not be set."""
+    manifest = pb.Bundle(
+        name="spam",
+        task=pb.TASK_CLASSIFICATION,
+        labels=["ham", "spam"],
+        calibration=[
+            CalibrationInfo(
+                language="en",
+                method="vector",
+                size=900,
+                ece=0.02,
+                ece_before=0.11,
+                brier=0.1,
+                brier_before=0.2,
+                ece_by_chance=0.03,
+                calibrated=True,
+            )
+        ],
+        thresholds=[
+            LabelThreshold(
+                profile="fpr-0.01",
+                label="spam",
+                language="en",
+                threshold=0.9,
+                negatives=700,
+                positives=200,
+                false_positive_rate=0.01,
+                recall=0.8,
+                usable=True,
+            ),
+            LabelThreshold(profile="fpr-0.001", label="spam", language="en", reason="700 of many"),
+        ],
+    )
+    card = model_card(manifest)
+    assert "error 0.020 on held-out text, before 0.110; Brier score 0.100, before 0.200" in card
+    assert "chance alone makes up to 0.030 of it" in card
+    assert "- fpr-0.01, spam, en: from 0.9000 on; false alarms 1.00%" in card
+    assert "caught 80.00% (95% interval 0.00% to 0.00%) of 200" in card
+    assert "- fpr-0.001, spam, en: none (700 of many)" in card
+    assert "decides unasked: none" in card
+
+
+def test_the_card_says_what_acceptable_means() -> None:
+    """The direction and the threshold of a translation's estimate."""
+    info = CalibrationInfo(
+        language="yo", source_language="en", method="logistic", size=300, calibrated=True
+    )
+    info.acceptable_chrf = 40
+    manifest = _manifest()
+    manifest.calibration.extend([info, CalibrationInfo(language="en", source_language="yo")])
+    card = model_card(manifest)
+    assert "P(acceptable): the chance that a sentence's chrF++ is above 40." in card
+    assert "- en to yo: logistic, n=300" in card
+    assert "- yo to en: not calibrated" in card
+
+
+def test_evidence_that_contradicts_itself_is_refused(tmp_path: Path) -> None:
+    """Parameters of another number, an unknown label, a default that is not there."""
+    manifest = _manifest()
+    manifest.calibration.add(
+        language="yo", method="logistic", size=200, parameters=[1, 2], calibrated=True
+    )
+    manifest.thresholds.add(profile="p", label="eggs", language="en", target_rate=0.01)
+    manifest.default_threshold_profile = "q"
+    with pytest.raises(ExportError) as error:
+        write_bundle(tmp_path / "a", manifest, FILES)
+    for fault in (
+        "calibration[0].parameters are 2, logistic needs 1",
+        "calibration[0].acceptable_chrf is missing",
+        "thresholds[0].label 'eggs' is not among the labels",
+        "thresholds[0].reason is missing",
+        "default_threshold_profile 'q' has no thresholds",
+    ):
+        assert fault in str(error.value)

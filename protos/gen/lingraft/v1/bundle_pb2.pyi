@@ -53,7 +53,7 @@ TAG_PLACEMENT_SOURCE_AND_TARGET: TagPlacement
 TAG_PLACEMENT_NONE: TagPlacement
 
 class Bundle(_message.Message):
-    __slots__ = ("format_version", "name", "version", "task", "family", "display_name", "pairs", "labels", "files", "graphs", "tokenizer", "special_ids", "language_tags", "normalization", "limits", "dimensions", "decoding", "calibration", "parent", "parent_sha256", "data_sources", "licence", "languages", "transfer", "metrics", "tag_placement")
+    __slots__ = ("format_version", "name", "version", "task", "family", "display_name", "pairs", "labels", "files", "graphs", "tokenizer", "special_ids", "language_tags", "normalization", "limits", "dimensions", "decoding", "calibration", "parent", "parent_sha256", "data_sources", "licence", "languages", "transfer", "metrics", "tag_placement", "thresholds", "default_threshold_profile")
     FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -80,6 +80,8 @@ class Bundle(_message.Message):
     TRANSFER_FIELD_NUMBER: _ClassVar[int]
     METRICS_FIELD_NUMBER: _ClassVar[int]
     TAG_PLACEMENT_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLDS_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_THRESHOLD_PROFILE_FIELD_NUMBER: _ClassVar[int]
     format_version: int
     name: str
     version: str
@@ -106,7 +108,9 @@ class Bundle(_message.Message):
     transfer: _common_pb2.TransferReport
     metrics: _containers.RepeatedCompositeFieldContainer[_common_pb2.Metric]
     tag_placement: TagPlacement
-    def __init__(self, format_version: _Optional[int] = ..., name: _Optional[str] = ..., version: _Optional[str] = ..., task: _Optional[_Union[Task, str]] = ..., family: _Optional[str] = ..., display_name: _Optional[str] = ..., pairs: _Optional[_Iterable[_Union[BundlePair, _Mapping]]] = ..., labels: _Optional[_Iterable[str]] = ..., files: _Optional[_Iterable[_Union[BundleFile, _Mapping]]] = ..., graphs: _Optional[_Iterable[_Union[GraphSet, _Mapping]]] = ..., tokenizer: _Optional[_Union[Tokenizer, _Mapping]] = ..., special_ids: _Optional[_Union[SpecialIds, _Mapping]] = ..., language_tags: _Optional[_Iterable[_Union[LanguageTag, _Mapping]]] = ..., normalization: _Optional[_Union[Normalization, _Mapping]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., dimensions: _Optional[_Union[Dimensions, _Mapping]] = ..., decoding: _Optional[_Union[DecodingDefaults, _Mapping]] = ..., calibration: _Optional[_Iterable[_Union[_common_pb2.CalibrationInfo, _Mapping]]] = ..., parent: _Optional[str] = ..., parent_sha256: _Optional[str] = ..., data_sources: _Optional[_Iterable[_Union[DataSource, _Mapping]]] = ..., licence: _Optional[str] = ..., languages: _Optional[_Iterable[str]] = ..., transfer: _Optional[_Union[_common_pb2.TransferReport, _Mapping]] = ..., metrics: _Optional[_Iterable[_Union[_common_pb2.Metric, _Mapping]]] = ..., tag_placement: _Optional[_Union[TagPlacement, str]] = ...) -> None: ...
+    thresholds: _containers.RepeatedCompositeFieldContainer[_common_pb2.LabelThreshold]
+    default_threshold_profile: str
+    def __init__(self, format_version: _Optional[int] = ..., name: _Optional[str] = ..., version: _Optional[str] = ..., task: _Optional[_Union[Task, str]] = ..., family: _Optional[str] = ..., display_name: _Optional[str] = ..., pairs: _Optional[_Iterable[_Union[BundlePair, _Mapping]]] = ..., labels: _Optional[_Iterable[str]] = ..., files: _Optional[_Iterable[_Union[BundleFile, _Mapping]]] = ..., graphs: _Optional[_Iterable[_Union[GraphSet, _Mapping]]] = ..., tokenizer: _Optional[_Union[Tokenizer, _Mapping]] = ..., special_ids: _Optional[_Union[SpecialIds, _Mapping]] = ..., language_tags: _Optional[_Iterable[_Union[LanguageTag, _Mapping]]] = ..., normalization: _Optional[_Union[Normalization, _Mapping]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., dimensions: _Optional[_Union[Dimensions, _Mapping]] = ..., decoding: _Optional[_Union[DecodingDefaults, _Mapping]] = ..., calibration: _Optional[_Iterable[_Union[_common_pb2.CalibrationInfo, _Mapping]]] = ..., parent: _Optional[str] = ..., parent_sha256: _Optional[str] = ..., data_sources: _Optional[_Iterable[_Union[DataSource, _Mapping]]] = ..., licence: _Optional[str] = ..., languages: _Optional[_Iterable[str]] = ..., transfer: _Optional[_Union[_common_pb2.TransferReport, _Mapping]] = ..., metrics: _Optional[_Iterable[_Union[_common_pb2.Metric, _Mapping]]] = ..., tag_placement: _Optional[_Union[TagPlacement, str]] = ..., thresholds: _Optional[_Iterable[_Union[_common_pb2.LabelThreshold, _Mapping]]] = ..., default_threshold_profile: _Optional[str] = ...) -> None: ...
 
 class BundlePair(_message.Message):
     __slots__ = ("source_language", "target_language", "status", "metrics", "transfer", "source_prefix")

@@ -214,7 +214,7 @@ class ListClassifiersResponse(_message.Message):
     def __init__(self, classifiers: _Optional[_Iterable[_Union[Classifier, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class Classifier(_message.Message):
-    __slots__ = ("name", "display_name", "labels", "languages", "metrics", "transfer", "calibrations", "max_input_tokens")
+    __slots__ = ("name", "display_name", "labels", "languages", "metrics", "transfer", "calibrations", "max_input_tokens", "thresholds", "default_threshold_profile")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DISPLAY_NAME_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
@@ -223,6 +223,8 @@ class Classifier(_message.Message):
     TRANSFER_FIELD_NUMBER: _ClassVar[int]
     CALIBRATIONS_FIELD_NUMBER: _ClassVar[int]
     MAX_INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLDS_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_THRESHOLD_PROFILE_FIELD_NUMBER: _ClassVar[int]
     name: str
     display_name: str
     labels: _containers.RepeatedScalarFieldContainer[str]
@@ -231,4 +233,6 @@ class Classifier(_message.Message):
     transfer: _common_pb2.TransferReport
     calibrations: _containers.RepeatedCompositeFieldContainer[_common_pb2.CalibrationInfo]
     max_input_tokens: int
-    def __init__(self, name: _Optional[str] = ..., display_name: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., languages: _Optional[_Iterable[str]] = ..., metrics: _Optional[_Iterable[_Union[_common_pb2.Metric, _Mapping]]] = ..., transfer: _Optional[_Union[_common_pb2.TransferReport, _Mapping]] = ..., calibrations: _Optional[_Iterable[_Union[_common_pb2.CalibrationInfo, _Mapping]]] = ..., max_input_tokens: _Optional[int] = ...) -> None: ...
+    thresholds: _containers.RepeatedCompositeFieldContainer[_common_pb2.LabelThreshold]
+    default_threshold_profile: str
+    def __init__(self, name: _Optional[str] = ..., display_name: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., languages: _Optional[_Iterable[str]] = ..., metrics: _Optional[_Iterable[_Union[_common_pb2.Metric, _Mapping]]] = ..., transfer: _Optional[_Union[_common_pb2.TransferReport, _Mapping]] = ..., calibrations: _Optional[_Iterable[_Union[_common_pb2.CalibrationInfo, _Mapping]]] = ..., max_input_tokens: _Optional[int] = ..., thresholds: _Optional[_Iterable[_Union[_common_pb2.LabelThreshold, _Mapping]]] = ..., default_threshold_profile: _Optional[str] = ...) -> None: ...

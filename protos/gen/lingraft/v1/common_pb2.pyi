@@ -126,17 +126,65 @@ class TransferReport(_message.Message):
     def __init__(self, parent_model: _Optional[str] = ..., parent_languages: _Optional[_Iterable[str]] = ..., target_examples: _Optional[int] = ..., scratch: _Optional[_Union[Metric, _Mapping]] = ..., zero_shot: _Optional[_Union[Metric, _Mapping]] = ..., transfer: _Optional[_Union[Metric, _Mapping]] = ..., parent_before: _Optional[_Union[Metric, _Mapping]] = ..., parent_after: _Optional[_Union[Metric, _Mapping]] = ..., negative_transfer: bool = ..., tokenizer_fertility: _Optional[float] = ..., data_sources: _Optional[_Iterable[str]] = ..., licence: _Optional[str] = ..., verdict: _Optional[_Union[Verdict, str]] = ..., gain: _Optional[_Union[Metric, _Mapping]] = ..., accepted_negative_reason: _Optional[str] = ...) -> None: ...
 
 class CalibrationInfo(_message.Message):
-    __slots__ = ("language", "method", "size", "ece", "parameters", "calibrated")
+    __slots__ = ("language", "method", "size", "ece", "parameters", "calibrated", "features", "source_language", "acceptable_chrf", "ece_before", "brier", "brier_before", "ece_by_chance")
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     METHOD_FIELD_NUMBER: _ClassVar[int]
     SIZE_FIELD_NUMBER: _ClassVar[int]
     ECE_FIELD_NUMBER: _ClassVar[int]
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     CALIBRATED_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTABLE_CHRF_FIELD_NUMBER: _ClassVar[int]
+    ECE_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    BRIER_FIELD_NUMBER: _ClassVar[int]
+    BRIER_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    ECE_BY_CHANCE_FIELD_NUMBER: _ClassVar[int]
     language: str
     method: str
     size: int
     ece: float
     parameters: _containers.RepeatedScalarFieldContainer[float]
     calibrated: bool
-    def __init__(self, language: _Optional[str] = ..., method: _Optional[str] = ..., size: _Optional[int] = ..., ece: _Optional[float] = ..., parameters: _Optional[_Iterable[float]] = ..., calibrated: bool = ...) -> None: ...
+    features: _containers.RepeatedScalarFieldContainer[str]
+    source_language: str
+    acceptable_chrf: float
+    ece_before: float
+    brier: float
+    brier_before: float
+    ece_by_chance: float
+    def __init__(self, language: _Optional[str] = ..., method: _Optional[str] = ..., size: _Optional[int] = ..., ece: _Optional[float] = ..., parameters: _Optional[_Iterable[float]] = ..., calibrated: bool = ..., features: _Optional[_Iterable[str]] = ..., source_language: _Optional[str] = ..., acceptable_chrf: _Optional[float] = ..., ece_before: _Optional[float] = ..., brier: _Optional[float] = ..., brier_before: _Optional[float] = ..., ece_by_chance: _Optional[float] = ...) -> None: ...
+
+class LabelThreshold(_message.Message):
+    __slots__ = ("profile", "label", "language", "threshold", "target_rate", "negatives", "positives", "false_positive_rate", "false_positive_rate_low", "false_positive_rate_high", "recall", "recall_low", "recall_high", "usable", "reason")
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    TARGET_RATE_FIELD_NUMBER: _ClassVar[int]
+    NEGATIVES_FIELD_NUMBER: _ClassVar[int]
+    POSITIVES_FIELD_NUMBER: _ClassVar[int]
+    FALSE_POSITIVE_RATE_FIELD_NUMBER: _ClassVar[int]
+    FALSE_POSITIVE_RATE_LOW_FIELD_NUMBER: _ClassVar[int]
+    FALSE_POSITIVE_RATE_HIGH_FIELD_NUMBER: _ClassVar[int]
+    RECALL_FIELD_NUMBER: _ClassVar[int]
+    RECALL_LOW_FIELD_NUMBER: _ClassVar[int]
+    RECALL_HIGH_FIELD_NUMBER: _ClassVar[int]
+    USABLE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    profile: str
+    label: str
+    language: str
+    threshold: float
+    target_rate: float
+    negatives: int
+    positives: int
+    false_positive_rate: float
+    false_positive_rate_low: float
+    false_positive_rate_high: float
+    recall: float
+    recall_low: float
+    recall_high: float
+    usable: bool
+    reason: str
+    def __init__(self, profile: _Optional[str] = ..., label: _Optional[str] = ..., language: _Optional[str] = ..., threshold: _Optional[float] = ..., target_rate: _Optional[float] = ..., negatives: _Optional[int] = ..., positives: _Optional[int] = ..., false_positive_rate: _Optional[float] = ..., false_positive_rate_low: _Optional[float] = ..., false_positive_rate_high: _Optional[float] = ..., recall: _Optional[float] = ..., recall_low: _Optional[float] = ..., recall_high: _Optional[float] = ..., usable: bool = ..., reason: _Optional[str] = ...) -> None: ...

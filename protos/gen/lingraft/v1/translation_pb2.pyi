@@ -244,7 +244,7 @@ class AlignmentLink(_message.Message):
     def __init__(self, source_span: _Optional[_Union[_common_pb2.TextSpan, _Mapping]] = ..., target_span: _Optional[_Union[_common_pb2.TextSpan, _Mapping]] = ..., weight: _Optional[float] = ...) -> None: ...
 
 class QualityEstimate(_message.Message):
-    __slots__ = ("p_acceptable", "raw_score", "method", "calibration", "calibration_size", "calibration_ece", "calibrated")
+    __slots__ = ("p_acceptable", "raw_score", "method", "calibration", "calibration_size", "calibration_ece", "calibrated", "acceptable_chrf")
     P_ACCEPTABLE_FIELD_NUMBER: _ClassVar[int]
     RAW_SCORE_FIELD_NUMBER: _ClassVar[int]
     METHOD_FIELD_NUMBER: _ClassVar[int]
@@ -252,6 +252,7 @@ class QualityEstimate(_message.Message):
     CALIBRATION_SIZE_FIELD_NUMBER: _ClassVar[int]
     CALIBRATION_ECE_FIELD_NUMBER: _ClassVar[int]
     CALIBRATED_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTABLE_CHRF_FIELD_NUMBER: _ClassVar[int]
     p_acceptable: float
     raw_score: float
     method: str
@@ -259,7 +260,8 @@ class QualityEstimate(_message.Message):
     calibration_size: int
     calibration_ece: float
     calibrated: bool
-    def __init__(self, p_acceptable: _Optional[float] = ..., raw_score: _Optional[float] = ..., method: _Optional[str] = ..., calibration: _Optional[str] = ..., calibration_size: _Optional[int] = ..., calibration_ece: _Optional[float] = ..., calibrated: bool = ...) -> None: ...
+    acceptable_chrf: float
+    def __init__(self, p_acceptable: _Optional[float] = ..., raw_score: _Optional[float] = ..., method: _Optional[str] = ..., calibration: _Optional[str] = ..., calibration_size: _Optional[int] = ..., calibration_ece: _Optional[float] = ..., calibrated: bool = ..., acceptable_chrf: _Optional[float] = ...) -> None: ...
 
 class TermOutcome(_message.Message):
     __slots__ = ("source_span", "expected", "satisfied", "target_span")

@@ -8,6 +8,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from lingraft.server.bundle.evidence import wrong_calibrations, wrong_thresholds
 from lingraft.v1 import bundle_pb2, common_pb2
 
 # Fields that bundle.proto calls required, and whose zero value says nothing. Ids are not among
@@ -28,6 +29,7 @@ _REQUIRED: dict[str, Sequence[str]] = {
     "Dimensions": ("decoder_layers", "heads", "head_size", "vocabulary_size"),
     "DataSource": ("name", "licence"),
     "Metric": ("name", "test_set", "size"),
+    "LabelThreshold": ("profile", "label", "language", "target_rate"),
     "TransferReport": ("parent_model", "target_examples", "scratch", "transfer", "verdict"),
 }
 
@@ -43,7 +45,8 @@ def missing(manifest: bundle_pb2.Bundle) -> list[str]:
 def wrong(manifest: bundle_pb2.Bundle) -> list[str]:
     """Sentences about all fields that are there but at odds with the contract."""
     unknown = _unknown_enums(manifest, "")
-    return [*unknown, *_wrong_values(manifest), *_wrong_references(manifest)]
+    evidence = [*wrong_calibrations(manifest), *wrong_thresholds(manifest)]
+    return [*unknown, *_wrong_values(manifest), *_wrong_references(manifest), *evidence]
 
 
 def named_files(manifest: bundle_pb2.Bundle) -> list[str]:

@@ -23,7 +23,8 @@ from lingraft.server.services.common import (
     unsupported,
 )
 from lingraft.server.services.registry import Classifier, Registry
-from lingraft.server.services.scoring import labels, score
+from lingraft.server.services.scoring import calibrated, labels, score
+from lingraft.server.services.thresholds import decide, profiles
 from lingraft.server.status import to_status
 from lingraft.v1 import (
     classification_pb2,
@@ -88,7 +89,7 @@ class ClassificationService(classification_pb2_grpc.ClassificationServiceService
             model = self._registry.classifier(request.model)
         except RequestError as fault:
             raise merge([*faults, fault]) from fault
-        refuse(faults)
+        refuse([*faults, *_profile_faults(model, request.threshold_profile)])
         return model
 
 
@@ -99,8 +100,6 @@ def _faults(edge: Edge, request: classification_pb2.ClassifyTextRequest) -> list
         faults.append(invalid("top_k", f"must not be negative, is {request.top_k}"))
     if request.explain in _EXPLANATIONS:
         faults.append(unsupported("explain"))
-    if request.threshold_profile:
-        faults.append(invalid("threshold_profile", "is unknown: the model has no thresholds"))
     for index, document in enumerate(request.documents):
         for fault in enum_faults(document, "mime_type"):
             faults.append(invalid(f"documents[{index}].{fault.violations[0].field}", "is unknown"))
@@ -121,6 +120,14 @@ def _read(
         except RequestError as error:
             readings.append(_Reading(error=error))
     return readings
+
+
+def _profile_faults(model: Classifier, profile: str) -> list[RequestError]:
+    known = profiles(model)
+    if not profile or profile in known:
+        return []
+    told = f"the model has {', '.join(known)}" if known else "the model has no thresholds"
+    return [invalid("threshold_profile", f"{profile!r} is unknown: {told}")]
 
 
 def _ids(
@@ -166,12 +173,15 @@ def _classification(
     known = {language.lower() for language in model.bundle.languages}
     supported = document.language.lower() in known
     scored = score(model, scores.logits, request.score_kind, document.language)
+    probabilities = calibrated(model, scores.logits, document.language).scores
+    decided = decide(model, request.threshold_profile, document.language, probabilities)
     answer = classification_pb2.Classification(
-        labels=labels(model.bundle.labels, scores.logits, scored.scores, request.top_k),
+        labels=labels(
+            model.bundle.labels, scores.logits, scored.scores, decided.above, request.top_k
+        ),
         language=document.language,
         language_supported=supported,
-        # No bundle of this format has thresholds.
-        decision=classification_pb2.DECISION_ABSTAIN,
+        decision=decided.decision,
         calibration=scored.calibration,
         model=model.name,
     )
@@ -192,6 +202,8 @@ def _listed(model: Classifier) -> classification_pb2.Classifier:
         metrics=manifest.metrics,
         calibrations=manifest.calibration,
         max_input_tokens=model.bundle.limits.max_source_tokens,
+        thresholds=manifest.thresholds,
+        default_threshold_profile=manifest.default_threshold_profile,
     )
     if manifest.HasField("transfer"):
         listed.transfer.CopyFrom(manifest.transfer)

@@ -33,7 +33,7 @@ _RANGES = (
 )
 # Field, and the greatest value that this server can do.
 _LIMITS = (("beam_size", MOST_BEAMS), ("top_k", MOST_SAMPLED))
-_UNBUILT_RESPONSES = ("quality", "term_report")
+_UNBUILT_RESPONSES = ("term_report",)
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ class TranslationOptions:
     sentences: bool
     word_scores: bool
     alignment: bool
+    quality: bool
     timings: bool
 
 
@@ -102,6 +103,7 @@ def read_options(
         sentences=wanted.sentences or wanted.word_scores or wanted.alignment,
         word_scores=wanted.word_scores,
         alignment=wanted.alignment,
+        quality=wanted.quality,
         timings=wanted.timings,
     )
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 from lingraft.server.batching import Source
 from lingraft.server.errors import RequestError
 from lingraft.server.search import SearchOptions, begin
 from lingraft.server.services.common import Edge, check_text, invalid, too_many
 from lingraft.server.services.options import TranslationOptions
+from lingraft.server.services.quality import calibration_of
 from lingraft.server.services.registry import Choice
 from lingraft.server.text import Sentence, segment, split_sentences
+from lingraft.v1 import common_pb2
 
 _FREE_PIECES = 10  # allowed on top of the ratio: `DecodingOptions.max_length_ratio`
 
@@ -25,6 +27,18 @@ class Job:
     choice: Choice
     options: TranslationOptions
     edge: Edge
+
+    @cached_property
+    def calibration(self) -> common_pb2.CalibrationInfo | None:
+        """What estimates the quality of its translations; None where nothing can."""
+        foreign = self.options.temperature > 0 or self.options.target_prefix
+        return None if foreign else calibration_of(self.choice)
+
+    @property
+    def reads_alignment(self) -> bool:
+        """Whether an estimate that was asked for needs the alignment."""
+        info = self.calibration if self.options.quality else None
+        return info is not None and "coverage" in info.features
 
 
 @dataclass(frozen=True)
@@ -123,7 +137,7 @@ def _task(job: Job, sentence: Sentence, prefix: tuple[int, ...], number: int) ->
         stream=number,
         forced=encoded.forced,
         prefix=prefix,
-        alignment=options.alignment,
+        alignment=options.alignment or job.reads_alignment,
     )
     start = partial(begin, search, model.bundle.special, len(encoded.ids))
     return Task(sentence, Source(encoded.ids, most, start, options.beam_size), search)

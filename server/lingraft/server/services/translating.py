@@ -9,6 +9,7 @@ from lingraft.server.batching import Decoded
 from lingraft.server.errors import InternalError
 from lingraft.server.search import Found
 from lingraft.server.services.common import unsupported
+from lingraft.server.services.quality import Produced, estimate
 from lingraft.server.services.reading import Job, Reading, Task
 from lingraft.server.services.words import TargetWords, links, word_scores
 from lingraft.server.text import Span, assemble, is_copy, is_loop
@@ -48,6 +49,8 @@ def compose(job: Job, reading: Reading, decoded: Sequence[Decoded]) -> translati
     if job.options.sentences:
         rows = zip(reading.tasks, best, assembled.spans, strict=True)
         answer.sentences.extend(_sentence(job, reading.text, *row) for row in rows)
+    if job.options.quality:
+        answer.quality.CopyFrom(_quality(job, reading.tasks, best))
     return answer
 
 
@@ -76,6 +79,8 @@ def _sentence(
         target_span=common_pb2.TextSpan(begin=span.begin, end=span.end),
         mean_logprob=_mean_logprob([task], [found]),
     )
+    if job.options.quality:
+        answer.quality.CopyFrom(_quality(job, [task], [found]))
     if job.options.word_scores or job.options.alignment:
         words = TargetWords.of(found.ids, job.choice.model.codec.decode)
         if job.options.word_scores:
@@ -87,6 +92,16 @@ def _sentence(
                 links(job.choice, text, task.sentence, words, found.alignment, span.begin)
             )
     return answer
+
+
+def _quality(
+    job: Job, tasks: Sequence[Task], found: Sequence[Found]
+) -> translation_pb2.QualityEstimate:
+    produced = [
+        Produced.of(each, len(task.search.given), len(task.source.ids))
+        for task, each in zip(tasks, found, strict=True)
+    ]
+    return estimate(job.choice, job.calibration, produced, _mean_logprob(tasks, found))
 
 
 def _mean_logprob(tasks: Sequence[Task], found: Sequence[Found]) -> float:

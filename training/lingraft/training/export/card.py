@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from lingraft.v1 import bundle_pb2 as pb
-from lingraft.v1.common_pb2 import Metric, PairStatus, TransferReport, Verdict
+from lingraft.v1.common_pb2 import (
+    CalibrationInfo,
+    LabelThreshold,
+    Metric,
+    PairStatus,
+    TransferReport,
+    Verdict,
+)
 
 Lines = Iterator[str]
 _MOST_SILENT = 12  # directions without figures that are told one by one
@@ -138,13 +145,50 @@ def _calibration(m: pb.Bundle) -> Lines:
     yield from ("## Calibration", "")
     if not m.calibration:
         yield "Not calibrated: scores and probabilities are the model's own and carry no evidence."
-    for info in m.calibration:
-        if info.calibrated:
-            evidence = f"{info.method}, n={info.size}, expected calibration error {info.ece:.3f}"
-            yield f"- {info.language}: {evidence}"
-        else:
-            yield f"- {info.language}: not calibrated"
+    if any(info.acceptable_chrf for info in m.calibration):
+        levels = sorted({info.acceptable_chrf for info in m.calibration if info.calibrated})
+        told = ", ".join(f"{level:g}" for level in levels)
+        yield f"P(acceptable): the chance that a sentence's chrF++ is above {told}."
+        yield ""
+    yield from map(_calibrated, m.calibration)
     yield ""
+    if m.thresholds:
+        yield from ("## Thresholds", "")
+        yield from map(_threshold, m.thresholds)
+        default = m.default_threshold_profile or "none; a request names one"
+        yield from (f"- Set that decides unasked: {default}", "")
+
+
+def _calibrated(info: CalibrationInfo) -> str:
+    name = f"{info.source_language} to {info.language}" if info.source_language else info.language
+    if not info.calibrated:
+        return f"- {name}: not calibrated" + (f", n={info.size}" if info.size else "")
+    evidence = f"{info.method}, n={info.size}, expected calibration error {info.ece:.3f}"
+    if info.brier_before:
+        before = (
+            f"{info.ece_before:.3f}; Brier score {info.brier:.3f}, before {info.brier_before:.3f}"
+        )
+        chance = f"chance alone makes up to {info.ece_by_chance:.3f} of it"
+        evidence += f" on held-out text, before {before}; {chance}"
+    return f"- {name}: {evidence}"
+
+
+def _threshold(each: LabelThreshold) -> str:
+    name = f"{each.profile}, {each.label}, {each.language}"
+    if not each.usable:
+        return f"- {name}: none ({each.reason})"
+    alarms = _share(
+        each.false_positive_rate, each.false_positive_rate_low, each.false_positive_rate_high
+    )
+    caught = _share(each.recall, each.recall_low, each.recall_high)
+    return (
+        f"- {name}: from {each.threshold:.4f} on; false alarms {alarms} of {each.negatives}, "
+        f"caught {caught} of {each.positives}"
+    )
+
+
+def _share(value: float, low: float, high: float) -> str:
+    return f"{value:.2%} (95% interval {low:.2%} to {high:.2%})"
 
 
 def _data(m: pb.Bundle) -> Lines:

@@ -62,8 +62,9 @@ class ClassifierExport:
         head_bias: [C].
         tokenizer: SentencePiece model whose piece ids are the encoder's.
         facts: manifest with what cannot be read off the model: name, version, display_name, labels,
-            languages, metrics, transfer, normalization, limits, calibration, parent, data_sources,
-            licence. All other fields are filled in.
+            languages, metrics, transfer, normalization, limits, calibration, thresholds,
+            default_threshold_profile, parent, data_sources, licence. All other fields are filled
+            in.
         dev: text to check and measure on.
         extra_files: further files of the bundle by path (`report.json`).
         precisions: graph sets of the bundle; the first is the server's default.

@@ -209,7 +209,8 @@ def _sizes(m: pb.Bundle) -> Gaps:
 
 def _provenance(m: pb.Bundle) -> Gaps:
     for i, calibration in enumerate(m.calibration):
-        yield from _calibration(calibration, f"calibration[{i}].")
+        yield from _calibration(calibration, f"calibration[{i}].", len(m.labels))
+    yield from _thresholds(m)
     if m.parent and not _SHA256.fullmatch(m.parent_sha256):
         yield "parent_sha256 is missing, though parent is set"
     yield from _missing("", data_sources=m.data_sources, licence=m.licence)
@@ -217,8 +218,30 @@ def _provenance(m: pb.Bundle) -> Gaps:
         yield from _missing(f"data_sources[{i}].", name=source.name, licence=source.licence)
 
 
-def _calibration(info: CalibrationInfo, at: str) -> Gaps:
+def _calibration(info: CalibrationInfo, at: str, labels: int) -> Gaps:
     evidence = {"method": info.method, "size": info.size > 0, "parameters": info.parameters}
     yield from _missing(at, language=info.language)
-    if info.calibrated:
-        yield from _missing(at, **evidence)
+    if not info.calibrated:
+        return
+    yield from _missing(at, **evidence)
+    threes = 1 + 3 * len(info.features)
+    counts = {"temperature": 1, "vector": 2 * labels, "constant": 1, "logistic": threes}
+    needed = counts.get(info.method, len(info.parameters))
+    if info.parameters and len(info.parameters) != needed:
+        yield f"{at}parameters are {len(info.parameters)}, {info.method} needs {needed}"
+    if info.method in ("constant", "logistic"):
+        yield from _missing(at, acceptable_chrf=info.acceptable_chrf)
+
+
+def _thresholds(m: pb.Bundle) -> Gaps:
+    for i, each in enumerate(m.thresholds):
+        at = f"thresholds[{i}]."
+        told = {"profile": each.profile, "language": each.language, "target_rate": each.target_rate}
+        yield from _missing(at, **told)
+        if each.label not in m.labels:
+            yield f"{at}label {each.label!r} is not among the labels"
+        if not each.usable:
+            yield from _missing(at, reason=each.reason)
+    default = m.default_threshold_profile
+    if default and default not in {each.profile for each in m.thresholds}:
+        yield f"default_threshold_profile {default!r} has no thresholds"
