@@ -116,7 +116,7 @@ def check(
         ours = _flatten([part])
         matches = index.find(ours.texts)
         dirty = np.unique(ours.row[matches.texts])
-        clean = np.delete(np.arange(len(part.rows)), dirty)
+        clean = np.delete(np.arange(len(part.rows)), dirty).tolist()
         results.rows.append([part.rows[i] for i in clean])
         results.dropped.append(dirty)
         results.overlaps.extend(_overlaps(part.name, ours, held_out, theirs, matches, rule))
@@ -161,11 +161,19 @@ def _overlaps(
         rows = ours.row[matches.texts[among]]
         met = theirs.row[matches.held_out[among]]
         _, first = np.unique(rows, return_index=True)
-        counts = np.bincount(matches.kinds[among][first], minlength=len(Kind)).tolist()
+        exact, folded, near = np.bincount(matches.kinds[among][first], minlength=len(Kind)).tolist()
         shown = np.sort(first)[: rule.examples]
-        examples = tuple(zip(rows[shown].tolist(), met[shown].tolist(), strict=True))
         found.append(
-            Overlap(name, held_out[there].name, here, *counts, len(np.unique(met)), examples)
+            Overlap(
+                part=name,
+                held_out=held_out[there].name,
+                side=here,
+                exact=exact,
+                folded=folded,
+                near=near,
+                held_out_rows=len(np.unique(met)),
+                examples=tuple(zip(rows[shown].tolist(), met[shown].tolist(), strict=True)),
+            )
         )
     return found
 

@@ -16,7 +16,6 @@ Ints = NDArray[np.int64]
 _CHUNK = 50000  # texts at a time, so that memory stays small
 _PRIOR = 1000.0  # n-grams of all texts that stand behind the sample's own counts
 _BASE = np.uint64(0x9E3779B97F4A7C15)
-_LENGTHS = 32  # classes of lengths, four to each doubling of the length: up to 215 units
 
 
 def log_importance(
@@ -25,36 +24,22 @@ def log_importance(
     """Logarithms of importance weights by hashed n-grams [texts], and the same per n-gram [texts].
 
     p / q, where p and q give n-grams of 1 to `order` units, hashed into `buckets`, their share in
-    the sample and in the texts. Two things differ from the paper, for sentences are no chunks of
-    128 words and a sample may be some hundred of them. The length is a feature too: without it
-    long sentences lose for nothing but their length. And the sample's counts are smoothed by those
-    of the texts (a Dirichlet prior, Zhai & Lafferty 2004; the paper adds 1e-8), for most n-grams
-    are lacking there by chance.
+    the sample and in the texts. As a sample may be some hundred sentences and lack most n-grams by
+    chance, its counts are smoothed by those of the texts (a Dirichlet prior, Zhai & Lafferty 2004;
+    the paper adds 1e-8). Weights are products over a text: the paper's texts are all chunks of 128
+    words, while of sentences unlike the sample the short ones lose least.
     """
     ours = _Hashed(texts, order, buckets)
-    ratios = _log_ratios(_Hashed(sample, order, buckets).counts(), ours.counts())
-    lengths = _length_classes(texts)
-    by_length = _log_ratios(
-        np.bincount(_length_classes(sample), minlength=_LENGTHS),
-        np.bincount(lengths, minlength=_LENGTHS),
-    )
-    sums, number = by_length[lengths], np.ones(len(texts))
+    counts = ours.counts()
+    q = (counts + 1) / (counts.sum() + buckets)
+    theirs = _Hashed(sample, order, buckets).counts()
+    p = (theirs + _PRIOR * q) / (theirs.sum() + _PRIOR)
+    ratios = np.log(p) - np.log(q)
+    sums, number = np.zeros(len(texts)), np.zeros(len(texts))
     for text, bucket in ours.parts():
         sums += np.bincount(text, ratios[bucket], len(texts))
         number += np.bincount(text, minlength=len(texts))
-    return sums, sums / number
-
-
-def _log_ratios(sample: Ints, texts: Ints) -> Floats:
-    """Logarithm of each feature's share in the sample over that in the texts."""
-    q = (texts + 1) / (texts.sum() + len(texts))
-    p = (sample + _PRIOR * q) / (sample.sum() + _PRIOR)
-    return np.asarray(np.log(p) - np.log(q))
-
-
-def _length_classes(texts: Sequence[Sequence[str]]) -> Ints:
-    lengths = np.array([max(len(text), 1) for text in texts])
-    return np.minimum(4 * np.log2(lengths), _LENGTHS - 1).astype(np.int64)
+    return sums, sums / np.maximum(number, 1)
 
 
 class _Hashed:

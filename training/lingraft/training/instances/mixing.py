@@ -67,7 +67,7 @@ def _wanted(n: Floats, mine: NDArray[np.bool_], rule: Mixing) -> Floats:
         return np.asarray(shares / shares.sum())
     for kind, share in ((mine, rule.parent_share), (~mine, 1 - rule.parent_share)):
         shares[kind] *= share / shares[kind].sum()
-    return shares
+    return np.asarray(shares)
 
 
 def _taken(weights: Floats, n: Floats) -> Floats:
