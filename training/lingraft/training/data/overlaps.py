@@ -18,8 +18,9 @@ from lingraft.training.data.words import Numbering, places, words
 
 _CHUNK = 20000  # texts at a time, so that memory stays small
 _POSTINGS = 500_000  # pairs of runs at a time, likewise
+_FOLDED_WORDS = 3
 _BASE = np.uint64(0x9E3779B97F4A7C15)  # odd: multiplying by it loses nothing
-_SIEVE = np.uint64(42)  # the upper 22 bits of a sum rule most runs out, in 4 MB
+_SIEVE_BITS = 4  # beyond those that number the runs: 15 of 16 others fall through
 
 Ints = NDArray[np.int64]
 Sums = NDArray[np.uint64]
@@ -29,7 +30,7 @@ class Kind(IntEnum):
     """How a text copies another; the first is the surest."""
 
     EXACT = 0  # same `keys.key`
-    FOLDED = 1  # same words once case, marks, digits and punctuation are folded
+    FOLDED = 1  # three words or more, the same once case, marks, digits and punctuation are folded
     NEAR = 2  # shared runs of words cover enough of the held-out text
 
 
@@ -61,8 +62,10 @@ class Index:
         sums, text, place = self._runs(folded)
         order = np.argsort(sums, kind="stable")
         self._sums, self._text, self._place = sums[order], text[order], place[order]
-        self._sieve = np.zeros(1 << (64 - int(_SIEVE)), np.bool_)
-        self._sieve[self._sums >> _SIEVE] = True
+        bits = len(sums).bit_length() + _SIEVE_BITS
+        self._shift = np.uint64(64 - bits)  # the upper bits of a sum depend on all its words
+        self._sieve = np.zeros(1 << bits, np.bool_)
+        self._sieve[self._sums >> self._shift] = True
 
     def find(self, texts: Sequence[str]) -> Matches:
         """Every pair of one of `texts` and a held-out text that counts as a copy."""
@@ -89,7 +92,7 @@ class Index:
     def _near(self, folded: Sequence[list[str]]) -> Ints:
         """Rows (text, held-out text, kind) of those whose shared runs cover enough."""
         sums, text, _ = self._runs(folded)
-        some = np.flatnonzero(self._sieve[sums >> _SIEVE])
+        some = np.flatnonzero(self._sieve[sums >> self._shift])
         first = np.searchsorted(self._sums, sums[some], "left")
         count = np.searchsorted(self._sums, sums[some], "right") - first
         met = np.bincount(text[some], count, len(folded))
@@ -139,9 +142,13 @@ class Index:
 
 
 def _folded_key(units: Sequence[str]) -> str:
-    """Empty for a text of digits and signs alone: folding leaves nothing to know it by."""
-    joined = " ".join(units)
-    return joined if joined.strip(" 0") else ""
+    """Empty for fewer than three words with a letter.
+
+    Folding makes others of short texts the same: "Genesis 1" and "Genesis 2", or two words of a
+    language that marks tell apart.
+    """
+    lettered = sum(unit.strip("0") != "" for unit in units)
+    return " ".join(units) if lettered >= _FOLDED_WORDS else ""
 
 
 def _where(names: Iterable[str]) -> dict[str, list[int]]:
