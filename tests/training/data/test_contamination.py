@@ -79,6 +79,13 @@ def test_a_shared_formula_is_no_copy() -> None:
     assert _dirty(train, [(LONG,)], Contamination(coverage=0.4)) == [0]
 
 
+def test_repeated_words_are_no_run() -> None:
+    """Tweets to many people are no copies of each other."""
+    many = "@user " * 14
+    assert _dirty([(f"{many} fine weather in the south",)], [(f"{many} who has seen it",)]) == []
+    assert _dirty([(f"{many} {LONG}",)], [(LONG,)]) == [0]
+
+
 def test_runs_of_different_rows_are_not_added_up() -> None:
     """Two rows that hold a half each are two formulas; one that holds both halves is a copy."""
     text = _random_text(random.Random(1), 32)

@@ -3,10 +3,11 @@
 A row counts as contaminated when one of its texts, on any side, copies one text of a held-out
 row, on any side: it is equal (`keys.key`), equal once case, marks, digits and punctuation are
 folded (of three words or more), or a near-duplicate: they share runs of 8 words (the rule's
-`ngram`) that cover half of the held-out text (the rule's `coverage`). One shared run alone may be
-a formula. PaLM (Chowdhery et al. 2022) asks for 70% of a text's 8-grams and Llama 2 (Touvron et
-al. 2023) counts the tokens in shared runs, both over all training text; this rule asks it of one
-row.
+`ngram`) that cover half of the held-out text (the rule's `coverage`).
+One shared run alone may be a formula, and a run of which half or more of the words repeat others
+of it is none at all. PaLM (Chowdhery et al. 2022) asks for 70% of a text's 8-grams and Llama 2
+(Touvron et al. 2023) counts the tokens in shared runs, both over all training text; this rule asks
+it of one row.
 """
 
 from __future__ import annotations

@@ -60,7 +60,8 @@ class Index:
         self._values = draw.integers(1, 2**64, len(self._number), np.uint64)
         self._lengths = np.array([len(units) for units in folded], np.int64)
         sums, text, place = self._runs(folded)
-        order = np.argsort(sums, kind="stable")
+        varied = np.flatnonzero(self._varied(folded, text, place))
+        order = varied[np.argsort(sums[varied], kind="stable")]
         self._sums, self._text, self._place = sums[order], text[order], place[order]
         bits = len(sums).bit_length() + _SIEVE_BITS
         self._shift = np.uint64(64 - bits)  # the upper bits of a sum depend on all its words
@@ -88,6 +89,17 @@ class Index:
             _look_up(map(_folded_key, folded), same, Kind.FOLDED),
             self._near(folded),
         ]
+
+    def _varied(self, folded: Sequence[list[str]], text: Ints, place: Ints) -> NDArray[np.bool_]:
+        """Of each run, whether more than half of its words differ: "@user @user ..." is no text."""
+        if not len(text):
+            return np.zeros(0, np.bool_)
+        numbers = np.array([n for units in folded for n in self._number(units)], np.int64)
+        starts = np.cumsum(self._lengths) - self._lengths
+        windows = np.lib.stride_tricks.sliding_window_view(numbers, self._ngram)
+        runs = np.sort(windows[starts[text] + place], axis=1)
+        different = 1 + (np.diff(runs, axis=1) != 0).sum(1)
+        return np.asarray(2 * different > self._ngram)
 
     def _near(self, folded: Sequence[list[str]]) -> Ints:
         """Rows (text, held-out text, kind) of those whose shared runs cover enough."""
