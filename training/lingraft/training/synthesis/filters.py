@@ -14,6 +14,7 @@ Reason = Literal["empty", "copied", "loop", "length"]
 _PHRASE = 4  # words of the longest phrase that is seen to loop
 _SYLLABLE = 8  # characters of the longest string that is seen to loop inside words
 _CHARACTERS = 4  # times as often a string of characters may repeat: "……" and "haha" are text
+_PUNCTUATION = ".,;:!?…·\"'“”‘’«»‹›()[]¡¿،؛؟۔–—-"
 _SLACK = 5  # characters added to both lengths: short texts differ more
 
 
@@ -56,8 +57,7 @@ def loops(text: str, times: int) -> bool:
     So do the same few characters, at four times that count: text without spaces loops too.
     """
     return (
-        _repeats(key(text).split(), _PHRASE) > times
-        or _repeats(text, _SYLLABLE) > _CHARACTERS * times
+        _repeats(_words(text), _PHRASE) > times or _repeats(text, _SYLLABLE) > _CHARACTERS * times
     )
 
 
@@ -74,6 +74,11 @@ def _repeats(units: Sequence[str], longest: int) -> int:
 
 def _copied(text: str, made: str) -> float:
     """The share of the words of `made` that `text` has as well."""
-    words = Counter(key(made).split())
-    shared = words & Counter(key(text).split())
+    words = Counter(_words(made))
+    shared = words & Counter(_words(text))
     return shared.total() / max(words.total(), 1)
+
+
+def _words(text: str) -> list[str]:
+    """Words that only case and the marks around them tell apart are the same."""
+    return [word.strip(_PUNCTUATION) or word for word in key(text).split()]
