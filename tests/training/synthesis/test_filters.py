@@ -17,6 +17,7 @@ FIT = "Le vieux bateau porte du pain chaud sur cette île."
         (FIT, None),
         ("", "empty"),
         ("  ", "empty"),
+        ("Le vieux b\ufffdteau porte du pain chaud.", "broken"),
         (TEXT, "copied"),
         ("the old boat carries warm bread to the island", "copied"),
         ("The old boat carries warm pain to the île.", "copied"),

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from transformers import MarianMTModel
 
 from lingraft.training.data import testsets
+from lingraft.training.data.corpora import training_corpus
 from lingraft.training.errors import SynthesisError
-from lingraft.training.recipe.synthesis import Iterative
+from lingraft.training.measure.evaluate import hypotheses
+from lingraft.training.models.marian import TranslationLoss, digest_of
+from lingraft.training.models.tensors import collate
+from lingraft.training.recipe.recipes import Training
+from lingraft.training.recipe.synthesis import Filters, Iterative
+from lingraft.training.run.loop import Job, run
 from lingraft.training.synthesis.generate import Translator
+from lingraft.training.synthesis.renewed import targets
 from lingraft.training.synthesis.rounds import Round
 from lingraft.training.synthesis.unsupervised import iterative, zero_shot_tests
+from lingraft.training.vocabulary.codec import Codec
 
 Made = Callable[..., Any]
 Maker = Callable[..., Translator]
@@ -86,3 +96,61 @@ def test_what_training_pairs_is_never_called_zero_shot() -> None:
     trained = [("fr", "yo"), ("en", "fr"), ("en", "yo"), ("haw", "sd")]
     with pytest.raises(SynthesisError, match="training pairs en-fr, en-yo, fr-yo, haw-sd; add"):
         zero_shot_tests(_tests(), trained)
+
+
+def test_rounds_of_a_real_model_go_on_after_a_kill(
+    codec: Codec,
+    make_model: Callable[[int], MarianMTModel],
+    settings: Training,
+    english: tuple[str, ...],
+    to_french: Backwards,
+    tmp_path: Path,
+    killed: type[BaseException],
+) -> None:
+    """One model for both directions, trained by the loop between rounds; killed in the second."""
+    texts = {"en": english[:4], "fr": [to_french(text) for text in english[30:34]]}
+    every = Filters(max_copied=1.0, max_repeats=10_000, max_length_ratio=1e6)
+    short = settings.model_copy(update={"max_steps": 4, "evaluate_every": 4})
+
+    def go(folder: Path, dies_at: int | None = None) -> tuple[list[Round], str, int]:
+        model = make_model(5)
+        # Untrained, it would write bytes that are no letters.
+        model.final_logits_bias[0, [i for i in range(codec.pad) if codec.spm.is_byte(i)]] = -1e4
+        calls = 0
+
+        def decode(*given: Any) -> list[list[list[int]]]:
+            nonlocal calls
+            if calls == dies_at:
+                raise killed
+            calls += 1
+            return hypotheses(*given)
+
+        def models(number: int, source: str, target: str) -> Translator:
+            return Translator(model, codec, folder / f"made-{number}", block=2, decode=decode)
+
+        def train(made: Round) -> None:
+            corpus, weights = training_corpus(made.sources, made.rows, codec, 48)
+            job = Job(
+                name=f"round {made.number}",
+                folder=folder / f"round-{made.number}",
+                corpus=corpus,
+                weights=weights,
+                collate=lambda indices: collate(corpus, indices, codec.pad),
+                count=targets,
+                score_name="score",
+                settings=short,
+                seed=1,
+                identity=f"toy {made.number}",
+            )
+            run(job, TranslationLoss(model, smoothing=0.1), lambda: 1.0)
+
+        rounds = Iterative(rounds=2, sentences=4, filters=every)
+        made = list(iterative(rounds, texts, 1, models, train))
+        return made, digest_of(model), calls
+
+    made, weights, calls = go(tmp_path / "whole")
+    assert calls == 8
+    assert made[0].rows != made[1].rows  # the model that was trained writes otherwise
+    with pytest.raises(killed):
+        go(tmp_path / "killed", dies_at=5)
+    assert go(tmp_path / "killed") == (made, weights, 3)

@@ -10,11 +10,12 @@ from typing import Literal
 from lingraft.training.data.keys import key
 from lingraft.training.recipe.synthesis import Filters
 
-Reason = Literal["empty", "copied", "loop", "length"]
+Reason = Literal["empty", "broken", "copied", "loop", "length"]
 _PHRASE = 4  # words of the longest phrase that is seen to loop
 _SYLLABLE = 8  # characters of the longest string that is seen to loop inside words
 _CHARACTERS = 4  # times as often a string of characters may repeat: "……" and "haha" are text
 _PUNCTUATION = ".,;:!?…·\"'“”‘’«»‹›()[]¡¿،؛؟۔–—-"
+_BROKEN = "\ufffd"  # stands for bytes that are no letter, which byte fallback can write
 _SLACK = 5  # characters added to both lengths: short texts differ more
 
 
@@ -43,6 +44,8 @@ def fault(text: str, made: str, filters: Filters) -> Reason | None:
     """Why the translation `made` of `text` is unfit to train on; None where it is fit."""
     if not made.strip():
         return "empty"
+    if _BROKEN in made and _BROKEN not in text:
+        return "broken"
     if _copied(text, made) > filters.max_copied:
         return "copied"
     if loops(made, filters.max_repeats) and not loops(text, filters.max_repeats):
