@@ -37,6 +37,7 @@ class Decoder:
     def __init__(self, codec: Codec, translate: Translate, dies_at: int | None = None) -> None:
         self.codec, self.translate, self.dies_at = codec, translate, dies_at
         self.calls: list[list[str]] = []
+        self.decodings: list[Decoding] = []
 
     def __call__(
         self, model: MarianMTModel, rows: Ids, decoding: Decoding, number: int
@@ -46,6 +47,7 @@ class Decoder:
             raise Killed
         texts = [self.codec.decode(row[1:]) for row in rows]
         self.calls.append(texts)
+        self.decodings.append(decoding)
         return [[self.codec.encode_target(self.translate(text), "fr")] for text in texts]
 
 
@@ -71,8 +73,15 @@ def codec(
 
 @pytest.fixture
 def make_model(codec: Codec) -> Callable[[int], MarianMTModel]:
-    """Makes the untrained model of a seed."""
-    return lambda seed: new_model(SHAPE, codec.pad + 1, seed)
+    """Makes the untrained model of a seed; it writes no bytes, which would be no letters."""
+    barred = [i for i in range(codec.pad) if codec.spm.is_byte(i)]
+
+    def make(seed: int) -> MarianMTModel:
+        model = new_model(SHAPE, codec.pad + 1, seed)
+        model.final_logits_bias[0, barred] = -1e4
+        return model
+
+    return make
 
 
 @pytest.fixture

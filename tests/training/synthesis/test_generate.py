@@ -141,16 +141,19 @@ def test_drawn_text_is_drawn_again_the_same(
     model = make_model(5)
 
     def made(folder: str, decoding: Decoding, dies: bool = False) -> list[str]:
-        calls: list[object] = []
+        seeds: list[int] = []
 
         def decode(*given: Any) -> list[list[list[int]]]:
-            calls.append(given)
-            if dies and len(calls) == 2:
+            seeds.append(given[2].seed)
+            if dies and len(seeds) == 2:
                 raise killed
             return hypotheses(*given)
 
         where = tmp_path / folder
-        return Translator(model, codec, where, decoding, 4, decode).translate(texts[:8], "en", "fr")
+        translator = Translator(model, codec, where, decoding, 4, decode)
+        result = translator.translate(texts[:8], "en", "fr")
+        assert len(set(seeds)) == len(seeds)  # no two blocks draw the same numbers
+        return result
 
     torch.manual_seed(1)
     expected = torch.rand(1)
