@@ -24,7 +24,7 @@ from lingraft.training.synthesis.rounds import (
     check_marker,
     in_turn,
     make,
-    text_of,
+    require_text,
 )
 
 _METRICS = {"BLEU": bleu, "chrF++": chrf}
@@ -57,7 +57,7 @@ def back_translation(
         WeakTranslatorError: reverse models are under `minimum_quality`; all of them are named.
         SynthesisError: text or a dev set is missing, or the filters leave nothing.
     """
-    text_of(plan.texts, list(plan.real))
+    require_text(plan.texts, list(plan.real))
 
     def make_round(number: int) -> Round:
         reverse = {(s, t): models(number, t, s) for s, t in plan.real}

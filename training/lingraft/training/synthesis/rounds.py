@@ -127,7 +127,7 @@ def check_marker(codec: Codec, marker: str) -> None:
         )
 
 
-def text_of(texts: Mapping[str, Sequence[str]], directions: Sequence[Direction]) -> None:
+def require_text(texts: Mapping[str, Sequence[str]], directions: Sequence[Direction]) -> None:
     """Raise `SynthesisError`, naming all that lack it, unless every direction's target has text."""
     if bare := sorted({target for _, target in directions if not texts.get(target)}):
         raise SynthesisError(

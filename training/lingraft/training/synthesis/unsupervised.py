@@ -22,7 +22,7 @@ from lingraft.training.synthesis.rounds import (
     Train,
     in_turn,
     make,
-    text_of,
+    require_text,
 )
 
 _ZERO_SHOT = "zero-shot, never paired in training"
@@ -47,7 +47,7 @@ def iterative(
         raise SynthesisError(f"iterative back-translation takes two languages' text, not: {listed}")
     first, second = texts
     directions: tuple[Direction, ...] = ((first, second), (second, first))
-    text_of(texts, directions)
+    require_text(texts, directions)
 
     def make_round(number: int) -> Round:
         # All models are asked for first: a round is made by the models before it.
