@@ -5,6 +5,8 @@ TrainingError
 ├── DataError          a data file is missing, empty or malformed; names file and line
 ├── CheckpointError    a run cannot be resumed from what lies in its folder
 ├── ParentError        the parent cannot be loaded
+├── SynthesisError     text cannot be made, or not be kept
+│   └── WeakTranslatorError  the model that would make it translates too badly
 └── ExportError        a bundle cannot be written
     └── ParityError    the exported graphs do not decode as the model does
 """
@@ -30,6 +32,14 @@ class CheckpointError(TrainingError):
 
 class ParentError(TrainingError):
     """The parent cannot be loaded."""
+
+
+class SynthesisError(TrainingError):
+    """Text cannot be made, or not be kept."""
+
+
+class WeakTranslatorError(SynthesisError):
+    """The model that would make text translates too badly."""
 
 
 class ExportError(TrainingError):

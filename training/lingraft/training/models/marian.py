@@ -221,7 +221,7 @@ class TranslationLoss(nn.Module):
         ).last_hidden_state
         keep = batch["labels"] != -100
         return tied_cross_entropy(
-            _in_autocast_type(hidden[keep]),
+            in_autocast_type(hidden[keep]),
             self.model.get_input_embeddings().weight,
             batch["labels"][keep],
             smoothing=self._smoothing,
@@ -229,7 +229,7 @@ class TranslationLoss(nn.Module):
         )
 
 
-def _in_autocast_type(hidden: Tensor) -> Tensor:
+def in_autocast_type(hidden: Tensor) -> Tensor:
     """The last layer norm leaves fp32 even under autocast; the output layer wants bf16 there."""
     device = hidden.device.type
     if torch.is_autocast_enabled(device):

@@ -32,6 +32,8 @@ class Job:
     """What a run of the loop trains on and how.
 
     count: targets in a batch, by which its loss is divided.
+    epoch_collate: gives the `collate` of an epoch, for text that is noised anew in each; a resumed
+        run sees what it would have seen.
     identity: what a resumed run must share with the one that began: settings, data, parent.
     """
 
@@ -45,6 +47,7 @@ class Job:
     settings: Training
     seed: int
     identity: str
+    epoch_collate: Callable[[int], Collate] | None = None
 
 
 def run(job: Job, module: nn.Module, score: Score) -> State:
@@ -101,7 +104,8 @@ def _step(
     for group in optimizer.param_groups:
         group["lr"] = rate
     module.train()
-    batch = {name: tensor.to(accelerator.device) for name, tensor in job.collate(indices).items()}
+    collate = job.epoch_collate(state.epoch) if job.epoch_collate else job.collate
+    batch = {name: tensor.to(accelerator.device) for name, tensor in collate(indices).items()}
     tokens = job.count(batch)
     with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=_in_bf16(job.settings)):
         smoothed, plain = module(batch)

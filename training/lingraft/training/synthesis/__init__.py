@@ -1,0 +1,1 @@
+"""Text that is made rather than found: noised, masked, translated, distilled."""
