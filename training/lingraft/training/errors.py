@@ -4,6 +4,7 @@ TrainingError
 ├── RecipeError        the recipe does not say what it must; names every fault with its line
 ├── DataError          a data file is missing, empty or malformed; names file and line
 ├── CheckpointError    a run cannot be resumed from what lies in its folder
+├── RunError           a run had to stop; names what to change, and the last good checkpoint
 ├── ParentError        the parent cannot be loaded
 └── ExportError        a bundle cannot be written
     └── ParityError    the exported graphs do not decode as the model does
@@ -26,6 +27,10 @@ class DataError(TrainingError):
 
 class CheckpointError(TrainingError):
     """A run cannot be resumed from what lies in its folder."""
+
+
+class RunError(TrainingError):
+    """A run of training had to stop: no finite loss, no memory, no space on the disk."""
 
 
 class ParentError(TrainingError):
