@@ -12,6 +12,7 @@ from lingraft.training.adapt.origin import Origin, name_in
 from lingraft.training.errors import ParentError
 
 OPTIMIZER_FILE = "optimizer.pt"
+_MODEL_FOLDER = "model"  # what pretraining leaves beside its checkpoint
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
@@ -45,15 +46,8 @@ def _find(location: Path | None) -> Path:
             'optimizer = "keep" needs the run that trained the parent, and none is known; set '
             'optimizer = "reset"'
         )
-    candidates = (
-        [location]
-        if location.is_file()
-        else [
-            location / OPTIMIZER_FILE,
-            location / "checkpoint" / OPTIMIZER_FILE,
-            location.parent / "checkpoint" / OPTIMIZER_FILE,
-        ]
-    )
+    run = location.parent if location.name == _MODEL_FOLDER else location
+    candidates = (location, location / OPTIMIZER_FILE, run / "checkpoint" / OPTIMIZER_FILE)
     for candidate in candidates:
         if candidate.is_file():
             return candidate

@@ -75,18 +75,27 @@ class Checkpoints:
         fresh, target = self.folder / "checkpoint.new", self.folder / "checkpoint"
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir()
-        self._write(fresh / _WEIGHTS, save(weights_of(model)))
-        moments = io.BytesIO()
-        torch.save(optimizer.state_dict(), moments)
-        self._write(fresh / OPTIMIZER_FILE, moments.getbuffer())
-        content = {"identity": self._identity, **asdict(state)}
-        self._write(fresh / _STATE, json.dumps(content).encode())
+        try:
+            self._write_state(fresh, state, model, optimizer)
+        except OSError:
+            shutil.rmtree(fresh, ignore_errors=True)  # a full disk needs the space
+            raise
         old = self.folder / "checkpoint.old"
         if target.exists():  # else a kill came between the renames, and `old` is all there is
             shutil.rmtree(old, ignore_errors=True)
             target.rename(old)
         fresh.rename(target)
         shutil.rmtree(old, ignore_errors=True)
+
+    def _write_state(
+        self, folder: Path, state: State, model: nn.Module, optimizer: torch.optim.Optimizer
+    ) -> None:
+        self._write(folder / _WEIGHTS, save(weights_of(model)))
+        moments = io.BytesIO()
+        torch.save(optimizer.state_dict(), moments)
+        self._write(folder / OPTIMIZER_FILE, moments.getbuffer())
+        content = {"identity": self._identity, **asdict(state)}
+        self._write(folder / _STATE, json.dumps(content).encode())
 
     def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> State:
         """Fill model and optimizer from the newest state, or start a new run.
@@ -150,7 +159,11 @@ class Checkpoints:
     def _put(self, path: Path, content: bytes) -> None:
         path.parent.mkdir(exist_ok=True)
         fresh = path.with_name(f"{path.name}.new")
-        self._write(fresh, content)
+        try:
+            self._write(fresh, content)
+        except OSError:
+            fresh.unlink(missing_ok=True)
+            raise
         os.replace(fresh, path)
 
     def last_snapshots(self) -> list[Weights]:
