@@ -131,7 +131,7 @@ def _pulled(module: nn.Module, origin: Origin) -> dict[str, Tensor]:
     adapted = adapt(module, Adaptation(l2_sp=2.0, l2_new=0.5), origin)
     with torch.no_grad():
         for parameter in module.parameters():
-            parameter += 1.0
+            parameter.add_(1.0)
             parameter.grad = torch.zeros_like(parameter)
     adapted.adjust(1)
     return {name: p.grad for name, p in named_parameters(module) if p.grad is not None}

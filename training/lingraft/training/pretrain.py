@@ -27,6 +27,7 @@ from lingraft.training.recipe.identity import identity_of
 from lingraft.training.recipe.recipes import PretrainRecipe
 from lingraft.training.run.checkpoint import State
 from lingraft.training.run.loop import Job, run
+from lingraft.training.run.processes import is_main, main_first
 from lingraft.training.vocabulary.codec import (
     SPM_FILE,
     Codec,
@@ -46,11 +47,15 @@ class Parent:
 
 
 def pretrain(recipe: PretrainRecipe, output: Path) -> Parent:
-    """Train the parent of `recipe`; `output`/model holds it in fp16, loadable by Transformers."""
+    """Train the parent of `recipe`; `output`/model holds it in fp16, loadable by Transformers.
+
+    Under `torchrun` all processes train, and the main one writes; the others return no scores.
+    """
     output.mkdir(parents=True, exist_ok=True)
     rows = corpora.read_pairs([*recipe.train, *recipe.dev])
     train_rows, dev_rows = rows[: len(recipe.train)], rows[len(recipe.train) :]
-    codec = _vocabulary(recipe, output)
+    with main_first():
+        codec = _vocabulary(recipe, output)
     corpus, weights = corpora.training_corpus(
         recipe.train, train_rows, codec, recipe.training.max_tokens
     )
@@ -71,6 +76,8 @@ def pretrain(recipe: PretrainRecipe, output: Path) -> Parent:
     )
     loss = TranslationLoss(model, recipe.training.label_smoothing)
     state = run(job, loss, lambda: _dev_score(model, codec, dev))
+    if not is_main():
+        return Parent(output / MODEL_FOLDER, state, [])
     tests = corpora.test_sets(recipe.dev, dev_rows, None)
     return _write(
         recipe, model, state, output, _scores(model, codec, tests), list(map(len, train_rows))

@@ -22,6 +22,7 @@ from lingraft.training.data.batches import BatchPlan, Corpus, epoch_batches
 from lingraft.training.models.marian import average, load_weights
 from lingraft.training.recipe.adaptation import Adaptation
 from lingraft.training.recipe.recipes import Training
+from lingraft.training.run import processes
 from lingraft.training.run.checkpoint import Checkpoints, State
 from lingraft.training.run.progress import Tracker
 from lingraft.training.run.stops import not_finite, stops
@@ -79,9 +80,7 @@ def run(job: Job, module: nn.Module, score: Score) -> State:
         ParentError: the optimizer's state is to be kept and the parent has none.
         CheckpointError: the folder holds a run with other settings.
     """
-    # Accelerate keeps one precision for the life of a process, and a process has many runs: so the
-    # loop casts by itself.
-    accelerator = Accelerator(mixed_precision="no", cpu=not torch.cuda.is_available())
+    accelerator = processes.accelerator()
     if job.settings.threads:
         torch.set_num_threads(job.settings.threads)
     module.to(accelerator.device)
