@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import broadcast_object_list
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -139,7 +138,7 @@ def _train(moving: _Run, module: nn.Module, optimizer: torch.optim.Optimizer, sc
             if accelerator.is_main_process:
                 _keep(moving, module, optimizer, tracker, score)
             if evaluates:
-                _agree(accelerator, state)
+                processes.agree(accelerator, state)
             if state.finished:
                 break
 
@@ -167,7 +166,7 @@ def _step(
     module.train()
     moving.adapted.begin(state.step, alone=accelerator.num_processes == 1)
     batch = {name: tensor.to(accelerator.device) for name, tensor in job.collate(indices).items()}
-    tokens, share = _targets(accelerator, job.count(batch))
+    tokens, share = processes.targets(accelerator, job.count(batch))
     with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=_in_bf16(job.settings)):
         smoothed, plain = module(batch)
     accelerator.backward(smoothed / share)
@@ -176,35 +175,10 @@ def _step(
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     # Read after the step, so that a GPU is waited for once; nothing has been saved yet.
-    total, length = torch.stack([_summed(accelerator, plain), norm]).tolist()
+    total, length = torch.stack([processes.summed(accelerator, plain), norm]).tolist()
     if not (math.isfinite(total) and math.isfinite(length)):
         raise not_finite(total / tokens, length, rate)
     return total / tokens, tokens
-
-
-def _targets(accelerator: Accelerator, own: int) -> tuple[int, float]:
-    """Targets in the batches of all processes, and what each divides its sum by: the gradients'
-    mean over the processes is then that of all their batches as one."""
-    if accelerator.num_processes == 1:
-        return own, own
-    total = int(_summed(accelerator, torch.tensor(own, device=accelerator.device)))
-    return total, total / accelerator.num_processes
-
-
-def _summed(accelerator: Accelerator, value: Tensor) -> Tensor:
-    """The sum of a number over the processes."""
-    if accelerator.num_processes == 1:
-        return value
-    total: Tensor = accelerator.reduce(value, reduction="sum")
-    return total
-
-
-def _agree(accelerator: Accelerator, state: State) -> None:
-    """Give every process what the main one's evaluation came to."""
-    if accelerator.num_processes > 1:
-        shared = [vars(state)]
-        broadcast_object_list(shared)
-        vars(state).update(shared[0])
 
 
 def _keep(
@@ -243,14 +217,12 @@ def _finish(
     """Leave the better of the best snapshot and the mean of the last ones in the model."""
     snapshots = checkpoints.last_snapshots()
     load_weights(module, average(snapshots))
-    worse = [False]
+    worse = False
     if accelerator.is_main_process:
         # The mean of one snapshot is that snapshot, and its score is known.
         value = state.scores[-1][1] if len(snapshots) == 1 else score()
-        worse = [value < state.best_score]
-    if accelerator.num_processes > 1:
-        broadcast_object_list(worse)
-    if worse[0]:
+        worse = value < state.best_score
+    if processes.from_main(accelerator, worse):
         load_weights(module, checkpoints.best())
 
 
