@@ -82,6 +82,18 @@ def test_the_methods_are_different_runs(train: Run) -> None:
         train("lora", adaptation=METHODS["gradual"])
 
 
+def test_each_layer_moves_at_its_own_rate(train: Run, make_module: Make) -> None:
+    """Adam's first step moves a weight by the whole rate: 0.01 at the top, half in each layer
+    further down."""
+    start = weights_of(make_module().model)
+    first = {"learning_rate": 0.01, "warmup_steps": 1, "max_steps": 1, "evaluate_every": 1}
+    _, module = train(adaptation=Adaptation(layer_decay=0.5), **first)
+    far = _moved(module, start)
+    assert far["model.decoder.layers.0.fc1.weight"] == pytest.approx(0.01, rel=0.01)
+    assert far["model.encoder.layers.0.fc1.weight"] == pytest.approx(0.005, rel=0.01)
+    assert far["model.shared.weight"] == pytest.approx(0.0025, rel=0.01)
+
+
 def test_frozen_parts_do_not_move(train: Run, make_module: Make) -> None:
     """Bit for bit, weight decay or not; all others do."""
     start = weights_of(make_module().model)
