@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from lingraft.training.adapt.origin import Origin
 from lingraft.training.data.batches import Corpus
 from lingraft.training.models.classifier import ClassificationLoss
 from lingraft.training.models.marian import TranslationLoss, freeze_padding_row, new_model
 from lingraft.training.models.tensors import collate
+from lingraft.training.recipe.adaptation import Adaptation
 from lingraft.training.recipe.recipes import Shape, Training
 from lingraft.training.run.checkpoint import State
 from lingraft.training.run.loop import Batch, Job, Score, run
@@ -86,6 +88,8 @@ def train(
         make: Callable[[], Module] = make_module,
         corpus: Corpus = pairs,
         seen: list[list[int]] | None = None,
+        adaptation: Adaptation | None = None,
+        origin: Origin | None = None,
         **settings: Any,
     ) -> tuple[State, Module]:
         module = make()
@@ -100,6 +104,8 @@ def train(
             settings=SETTINGS.model_copy(update=settings),
             seed=seed,
             identity=f"toy {seed} {settings}",
+            adaptation=adaptation or Adaptation(),
+            origin=origin or Origin(),
         )
         return run(job, module, score or map(float, count(1)).__next__), module
 

@@ -4,6 +4,7 @@ TrainingError
 ├── RecipeError        the recipe does not say what it must; names every fault with its line
 ├── DataError          a data file is missing, empty or malformed; names file and line
 ├── CheckpointError    a run cannot be resumed from what lies in its folder
+├── RunError           a run had to stop; names what to change, and the last good checkpoint
 ├── ParentError        the parent cannot be loaded
 ├── SynthesisError     text cannot be made, or not be kept
 │   └── WeakTranslatorError  the model that would make it translates too badly
@@ -28,6 +29,10 @@ class DataError(TrainingError):
 
 class CheckpointError(TrainingError):
     """A run cannot be resumed from what lies in its folder."""
+
+
+class RunError(TrainingError):
+    """A run of training had to stop: no finite loss, no memory, no space on the disk."""
 
 
 class ParentError(TrainingError):

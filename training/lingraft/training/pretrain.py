@@ -29,6 +29,7 @@ from lingraft.training.recipe.identity import identity_of
 from lingraft.training.recipe.recipes import PretrainRecipe
 from lingraft.training.run.checkpoint import State
 from lingraft.training.run.loop import Job, run
+from lingraft.training.run.processes import is_main, main_first
 from lingraft.training.vocabulary.codec import (
     SPM_FILE,
     Codec,
@@ -52,13 +53,16 @@ def pretrain(recipe: PretrainRecipe, output: Path, *, shuffle_targets: bool = Fa
 
     With `shuffle_targets` every source sentence gets the target of another: the parent sees the
     same text and learns no translation, which makes it a control (Aji et al. 2020).
+
+    Under `torchrun` all processes train, and the main one writes; the others return no scores.
     """
     output.mkdir(parents=True, exist_ok=True)
     rows = corpora.read_pairs([*recipe.train, *recipe.dev])
     train_rows, dev_rows = rows[: len(recipe.train)], rows[len(recipe.train) :]
     if shuffle_targets:
         train_rows = [_shuffled(texts, recipe.seed) for texts in train_rows]
-    codec = _vocabulary(recipe, output)
+    with main_first():
+        codec = _vocabulary(recipe, output)
     corpus, weights = corpora.training_corpus(
         recipe.train, train_rows, codec, recipe.training.max_tokens
     )
@@ -79,6 +83,8 @@ def pretrain(recipe: PretrainRecipe, output: Path, *, shuffle_targets: bool = Fa
     )
     loss = TranslationLoss(model, recipe.training.label_smoothing)
     state = run(job, loss, lambda: _dev_score(model, codec, dev))
+    if not is_main():
+        return Parent(output / MODEL_FOLDER, state, [])
     tests = corpora.test_sets(recipe.dev, dev_rows, None)
     return _write(
         recipe, model, state, output, _scores(model, codec, tests), list(map(len, train_rows))

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from lingraft.training.recipe.adaptation import Adaptation
 from lingraft.training.recipe.identity import FREE
 from lingraft.training.recipe.recipes import Grid, Training
 from lingraft.training.run.checkpoint import State
@@ -95,12 +96,21 @@ def _trial(
             "milestones": [],
         }
     )
-    job = replace(job, score_name="log-likelihood")
+    share = grid.trial_steps / job.settings.max_steps
+    job = replace(job, score_name="log-likelihood", adaptation=hastened(job.adaptation, share))
     label = f"{name} trial lr {rate:g} dropout {dropout:g}"
     folder = job.folder / f"trial-{rate:g}-{dropout:g}"
     module, _ = build(dropout)
     built = module, lambda: log_likelihood(module, dev, job.count)
     return Trial(rate, dropout, _train(label, built, dropout, job, settings, folder).best_score)
+
+
+def hastened(adaptation: Adaptation, share: float) -> Adaptation:
+    """The adaptation for a run of `share` of the steps: layers open at the same share of it."""
+    if adaptation.unfreeze_every is None:
+        return adaptation
+    every = max(1, round(adaptation.unfreeze_every * share))
+    return adaptation.model_copy(update={"unfreeze_every": every})
 
 
 def log_likelihood(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +14,21 @@ from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from lingraft.training.adapt.adapted import Adapted, adapt
+from lingraft.training.adapt.moments import keep_moments
+from lingraft.training.adapt.origin import Origin
 from lingraft.training.data.batches import BatchPlan, Corpus, epoch_batches
 from lingraft.training.models.marian import average, load_weights
+from lingraft.training.recipe.adaptation import Adaptation
 from lingraft.training.recipe.recipes import Training
+from lingraft.training.run import processes
 from lingraft.training.run.checkpoint import Checkpoints, State
 from lingraft.training.run.progress import Tracker
+from lingraft.training.run.stops import not_finite, stops
 
 _ADAM_BETAS = (0.9, 0.98)
 _SEED_STRIDE = 1_000_003  # a prime, so that (seed, step) pairs do not meet
+_PROCESS_STRIDE = 998_244_353  # nor those of two processes
 
 Batch = dict[str, Tensor]
 Score = Callable[[], float]
@@ -35,6 +43,7 @@ class Job:
     epoch_collate: gives the `collate` of an epoch, for text that is noised anew in each; a resumed
         run sees what it would have seen.
     identity: what a resumed run must share with the one that began: settings, data, parent.
+    adaptation: what trains, and what pulls it back; origin: the parent, as far as that needs it.
     """
 
     name: str
@@ -48,10 +57,13 @@ class Job:
     seed: int
     identity: str
     epoch_collate: Callable[[int], Collate] | None = None
+    adaptation: Adaptation = field(default_factory=Adaptation)
+    origin: Origin = field(default_factory=Origin)
 
 
 def run(job: Job, module: nn.Module, score: Score) -> State:
-    """Train `module` to the last step or until dev stops improving; it ends with its best weights.
+    """Train `module` to the last step or until dev stops improving; it ends with its best weights,
+    as a plain model whatever the adaptation.
 
     Args:
         module: holds the model; called with a batch it returns (sum to minimise, plain sum) over
@@ -60,118 +72,182 @@ def run(job: Job, module: nn.Module, score: Score) -> State:
 
     Deterministic under the job's seed; killed at any moment and called again, it goes on from the
     newest checkpoint and ends at the same weights (bit-equal in fp32 on one thread).
+
+    Under `torchrun` every process takes its share of each epoch's batches and ends at the same
+    weights and state; the main process alone scores and writes.
+
+    Raises:
+        RunError: no finite loss, no memory, no space on the disk; the last checkpoint is whole.
+        RecipeError: the adaptation does not fit the model.
+        ParentError: the optimizer's state is to be kept and the parent has none.
+        CheckpointError: the folder holds a run with other settings.
     """
-    settings = job.settings
-    # Accelerate keeps one precision for the life of a process, and a process has many runs: so the
-    # loop casts by itself.
-    accelerator = Accelerator(mixed_precision="no", cpu=not torch.cuda.is_available())
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
+    accelerator = processes.accelerator()
+    if job.settings.threads:
+        torch.set_num_threads(job.settings.threads)
     module.to(accelerator.device)
-    optimizer = _optimizer(settings, module)
-    checkpoints = Checkpoints(job.folder, job.identity, settings.average_last)
+    adapted = adapt(module, job.adaptation, job.origin, seed=job.seed)
+    optimizer = _optimizer(job.settings, adapted)
+    checkpoints = Checkpoints(job.folder, _identity(job), job.settings.average_last)
     state = checkpoints.restore(module, optimizer)
-    if not state.finished:
-        wrapped, optimizer = accelerator.prepare(module, optimizer)
-        with Tracker(job.name, settings.max_steps, job.folder / "tensorboard") as tracker:
-            moving = _Run(module, optimizer, checkpoints, tracker)
-            for indices in _batches(job, state, accelerator):
-                started = time.monotonic()
-                loss, tokens = _step(job, wrapped, optimizer, accelerator, state, indices)
-                state.seconds += time.monotonic() - started
-                state.tokens += tokens
-                tracker.step(state.step, loss, learning_rate(settings, state.step), tokens)
-                if accelerator.is_main_process:
-                    _keep(job, state, moving, score)
-                if state.finished:
-                    break
-    _finish(module, checkpoints, state, score)
+    if state.step == 0 and job.adaptation.optimizer == "keep":
+        keep_moments(optimizer, job.origin)
+        state.optimizer = "keep"
+    accelerator.wait_for_everyone()  # nobody writes before all have read
+    with stops(job.name, job.settings, checkpoints, state):
+        if not state.finished:
+            _train(_Run(job, adapted, accelerator, checkpoints, state), module, optimizer, score)
+        adapted.merge()
+        _finish(module, accelerator, checkpoints, state, score)
     return state
 
 
-def _step(
-    job: Job,
-    module: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    accelerator: Accelerator,
-    state: State,
-    indices: NDArray[np.int64],
-) -> tuple[float, int]:
-    """One optimiser step; (loss in nats per target, targets)."""
-    state.step += 1
-    torch.manual_seed(job.seed * _SEED_STRIDE + state.step)  # dropout depends on the step alone
-    rate = learning_rate(job.settings, state.step)
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    module.train()
-    collate = job.epoch_collate(state.epoch) if job.epoch_collate else job.collate
-    batch = {name: tensor.to(accelerator.device) for name, tensor in collate(indices).items()}
-    tokens = job.count(batch)
-    with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=_in_bf16(job.settings)):
-        smoothed, plain = module(batch)
-    accelerator.backward(smoothed / tokens)
-    accelerator.clip_grad_norm_(module.parameters(), job.settings.clip_norm)
-    optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
-    return float(plain) / tokens, tokens
+def _identity(job: Job) -> str:
+    """The job's, and the adaptation's where it is not the usual one."""
+    plain = job.adaptation == Adaptation()
+    return job.identity if plain else f"{job.identity} {job.adaptation.model_dump_json()}"
 
 
 @dataclass(frozen=True)
 class _Run:
-    """The moving parts of a run."""
+    """The parts of a run that is under way."""
 
-    module: nn.Module
-    optimizer: torch.optim.Optimizer
+    job: Job
+    adapted: Adapted
+    accelerator: Accelerator
     checkpoints: Checkpoints
-    tracker: Tracker
+    state: State
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether dev is scored at this step."""
+        step, settings = self.state.step, self.job.settings
+        return step % settings.evaluate_every == 0 or step >= settings.max_steps
 
 
-def _keep(job: Job, state: State, moving: _Run, score: Score) -> None:
+def _train(moving: _Run, module: nn.Module, optimizer: torch.optim.Optimizer, score: Score) -> None:
+    """Step after step, until the state says that it is finished."""
+    job, state, accelerator = moving.job, moving.state, moving.accelerator
+    wrapped, optimizer = accelerator.prepare(module, optimizer)
+    log = job.folder / "tensorboard" if accelerator.is_main_process else None
+    with Tracker(job.name, job.settings.max_steps, log) as tracker:
+        for indices in _batches(job, state, accelerator):
+            started = time.monotonic()
+            loss, tokens = _step(moving, wrapped, optimizer, indices)
+            state.seconds += time.monotonic() - started
+            state.tokens += tokens
+            tracker.step(state.step, loss, learning_rate(job.settings, state.step), tokens)
+            evaluates = moving.evaluates
+            if accelerator.is_main_process:
+                _keep(moving, module, optimizer, tracker, score)
+            if evaluates:
+                processes.agree(accelerator, state)
+            if state.finished:
+                break
+
+
+def _step(
+    moving: _Run,
+    module: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    indices: NDArray[np.int64],
+) -> tuple[float, int]:
+    """One optimiser step; (loss in nats per target, targets).
+
+    Raises:
+        RunError: loss or gradient is not finite.
+    """
+    job, state, accelerator = moving.job, moving.state, moving.accelerator
+    state.step += 1
+    # Dropout depends on the step alone.
+    torch.manual_seed(
+        job.seed * _SEED_STRIDE + state.step + accelerator.process_index * _PROCESS_STRIDE
+    )
+    rate = learning_rate(job.settings, state.step)
+    for group, scale in zip(optimizer.param_groups, moving.adapted.scales, strict=True):
+        group["lr"] = rate * scale
+    module.train()
+    moving.adapted.begin(state.step, alone=accelerator.num_processes == 1)
+    collate = job.epoch_collate(state.epoch) if job.epoch_collate else job.collate
+    batch = {name: tensor.to(accelerator.device) for name, tensor in collate(indices).items()}
+    tokens, share = processes.targets(accelerator, job.count(batch))
+    with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=_in_bf16(job.settings)):
+        smoothed, plain = module(batch)
+    accelerator.backward(smoothed / share)
+    moving.adapted.adjust(state.step)
+    norm = accelerator.clip_grad_norm_(module.parameters(), job.settings.clip_norm)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    # Read after the step, so that a GPU is waited for once; nothing has been saved yet.
+    total, length = torch.stack([processes.summed(accelerator, plain), norm]).tolist()
+    if not (math.isfinite(total) and math.isfinite(length)):
+        raise not_finite(total / tokens, length, rate)
+    return total / tokens, tokens
+
+
+def _keep(
+    moving: _Run,
+    module: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    tracker: Tracker,
+    score: Score,
+) -> None:
     """Evaluate, snapshot and save where the settings say so."""
-    settings, step = job.settings, state.step
+    job, state, settings = moving.job, moving.state, moving.job.settings
+    step, last = state.step, state.step >= settings.max_steps
     for per_cent in settings.milestones:
         if step == max(1, round(per_cent / 100 * settings.max_steps)):
-            moving.checkpoints.milestone(per_cent, moving.module)
-    last = step >= settings.max_steps
-    if step % settings.evaluate_every == 0 or last:
+            moving.checkpoints.milestone(per_cent, moving.adapted.weights(torch.float16))
+    if moving.evaluates:
         value = score()
-        moving.tracker.score(step, job.score_name, value)
+        tracker.score(step, job.score_name, value)
         state.scores.append((step, value))
         best = value > state.best_score
         if best:
             state.best_step, state.best_score = step, value
-        moving.checkpoints.snapshot(step, moving.module, best=best)
+        moving.checkpoints.snapshot(step, moving.adapted.weights(), best=best)
         state.finished = last or state.evaluations_without_gain >= settings.patience
     if step % settings.save_every == 0 or state.finished:
-        moving.checkpoints.save(state, moving.module, moving.optimizer)
+        moving.checkpoints.save(state, module, optimizer)
 
 
-def _finish(module: nn.Module, checkpoints: Checkpoints, state: State, score: Score) -> None:
+def _finish(
+    module: nn.Module,
+    accelerator: Accelerator,
+    checkpoints: Checkpoints,
+    state: State,
+    score: Score,
+) -> None:
     """Leave the better of the best snapshot and the mean of the last ones in the model."""
     snapshots = checkpoints.last_snapshots()
     load_weights(module, average(snapshots))
-    # The mean of one snapshot is that snapshot, and its score is known.
-    value = state.scores[-1][1] if len(snapshots) == 1 else score()
-    if value < state.best_score:
+    worse = False
+    if accelerator.is_main_process:
+        # The mean of one snapshot is that snapshot, and its score is known.
+        value = state.scores[-1][1] if len(snapshots) == 1 else score()
+        worse = value < state.best_score
+    if processes.from_main(accelerator, worse):
         load_weights(module, checkpoints.best())
 
 
 def _batches(job: Job, state: State, accelerator: Accelerator) -> Iterator[NDArray[np.int64]]:
-    """Batches from where `state` stands, epoch after epoch; every process takes its share."""
+    """Batches from where `state` stands, epoch after epoch; every process takes its share, as many
+    as the others."""
     plan = BatchPlan(job.settings.batch_tokens, job.weights, job.seed)
+    index, processes = accelerator.process_index, accelerator.num_processes
     while True:
         batches = epoch_batches(job.corpus, plan, state.epoch)
-        whole = len(batches) - len(batches) % accelerator.num_processes
-        mine = batches[accelerator.process_index : max(whole, 1) : accelerator.num_processes]
+        mine = batches[index : len(batches) - len(batches) % processes : processes]
+        mine = mine or [batches[index % len(batches)]]
         while state.offset < len(mine):
             state.offset += 1
             yield mine[state.offset - 1]
         state.epoch, state.offset = state.epoch + 1, 0
 
 
-def _optimizer(settings: Training, module: nn.Module) -> torch.optim.Optimizer:
+def _optimizer(settings: Training, adapted: Adapted) -> torch.optim.Optimizer:
     return torch.optim.AdamW(
-        [p for p in module.parameters() if p.requires_grad],
+        adapted.groups(),
         lr=settings.learning_rate,
         betas=_ADAM_BETAS,
         eps=1e-8,

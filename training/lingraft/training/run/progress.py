@@ -16,18 +16,21 @@ _LINE_SECONDS = 30.0  # without a terminal, one plain line this often
 
 
 class Tracker:
-    """A progress bar with loss, target tokens per second and time left, and TensorBoard events."""
+    """A progress bar with loss, target tokens per second and time left, and TensorBoard events.
+
+    Without a folder for the events nothing is told: another process of the same run does that.
+    """
 
     def __init__(
         self,
         name: str,
         total_steps: int,
-        log_folder: Path,
+        log_folder: Path | None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name, self._total, self._clock = name, total_steps, clock
-        self._writer = SummaryWriter(str(log_folder))
-        self._terminal = sys.stderr.isatty()
+        self._writer = SummaryWriter(str(log_folder)) if log_folder else None
+        self._terminal = sys.stderr.isatty() and log_folder is not None
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -52,10 +55,13 @@ class Tracker:
         trace: TracebackType | None,
     ) -> None:
         self._bar.stop()
-        self._writer.close()
+        if self._writer:
+            self._writer.close()
 
     def step(self, step: int, loss: float, rate: float, tokens: int) -> None:
         """One optimiser step: loss in nats per target piece, learning rate, target pieces seen."""
+        if self._writer is None:
+            return
         if self._first_step is None:
             self._first_step = step - 1
         self._tokens += tokens
@@ -78,6 +84,8 @@ class Tracker:
 
     def score(self, step: int, name: str, value: float) -> None:
         """A dev score at `step`."""
+        if self._writer is None:
+            return
         self._writer.add_scalar(f"dev/{name}", value, step)
         line = f"{self._name}: step {step}: dev {name} {value:.2f}"
         if self._terminal:
