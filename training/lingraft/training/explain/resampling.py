@@ -1,0 +1,51 @@
+"""Scores of bootstrap resamples; the gate's own paired bootstrap wherever two arms are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lingraft.training.errors import DataError
+from lingraft.training.gate.verdict import Arms, Comparison, ScoreSums, Statistics, compare
+
+Scores = NDArray[np.float64]
+
+
+def compared(
+    first: Statistics, second: Statistics, score: ScoreSums, resamples: int, seed: int
+) -> Comparison:
+    """Paired bootstrap of `first` over `second`, statistics of the same sentences.
+
+    Raises:
+        DataError: they are not of the same sentences.
+    """
+    if len(first) != len(second) or not len(first):
+        raise DataError(
+            f"statistics of {len(first)} and of {len(second)} sentences cannot be compared: score "
+            "every arm on the same dev sentences, and on at least one"
+        )
+    return compare(Arms(first, second), score, resamples, seed)
+
+
+def point_score(statistics: Statistics, score: ScoreSums) -> float:
+    """The score of all sentences together."""
+    return float(score(statistics.sum(axis=0, keepdims=True))[0])
+
+
+def resampled(
+    trained: Sequence[Statistics], score: ScoreSums, resamples: int, seeds: tuple[int, int]
+) -> Scores:
+    """Scores of the resamples [resamples], each the mean of as many trainings as there are.
+
+    Sentences are drawn by the first of `seeds`, trainings by the second: arms that share the first
+    are resampled on the same sentences, and the luck of training is in the interval too.
+    """
+    items = len(trained[0])
+    random = np.random.default_rng([seeds[0], items])
+    draws = random.multinomial(items, np.full(items, 1 / items), size=resamples)
+    table = np.stack([score(draws @ statistics) for statistics in trained])
+    luck = np.random.default_rng([seeds[1], resamples])
+    chosen = luck.integers(0, len(trained), size=(len(trained), resamples))
+    return np.asarray(np.take_along_axis(table, chosen, axis=0).mean(axis=0))
