@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -11,6 +12,10 @@ from torch import nn
 
 from lingraft.training.explain.agreement import agreement
 from lingraft.training.explain.barrier import barrier
+from lingraft.training.explain.swap import dev_loss, fresh_weights, put
+from lingraft.training.models.marian import TranslationLoss, weights_of
+
+from .conftest import Batches
 
 
 class _Place(nn.Module):
@@ -53,6 +58,25 @@ def test_a_valley_is_no_barrier() -> None:
     module = _Place(0.0)
     found = barrier(module, lambda: module.place.item() ** 2, (_at(-1.0), _at(1.0)))
     assert found.height == 0.0
+
+
+def test_children_of_one_parent_meet_no_barrier_and_strangers_do(
+    translator: TranslationLoss, batches: Batches, trained: Callable[..., None]
+) -> None:
+    """What Neyshabur et al. found: a shared start keeps two trainings in one basin."""
+    loss = dev_loss(translator, batches)
+
+    def grown(start: dict[str, torch.Tensor], steps: int, seed: int) -> dict[str, torch.Tensor]:
+        put(translator, start)
+        trained(translator, batches, steps, seed)
+        return weights_of(translator)
+
+    parent = grown(weights_of(translator), 25, seed=1)
+    children = (grown(parent, 5, seed=2), grown(parent, 5, seed=3))
+    strangers = (parent, grown(dict(fresh_weights(translator)(9)), 25, seed=1))
+    names = ("seed 2", "seed 3")
+    assert barrier(translator, loss, children, names, points=5).height < 0.05
+    assert barrier(translator, loss, strangers, names, points=5).height > 0.2
 
 
 def test_agreement_is_the_correlation_of_ranks() -> None:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import nn
 
 from lingraft.training.errors import DataError, ParentError
 from lingraft.training.explain.criticality import criticality
@@ -26,7 +25,7 @@ from lingraft.training.models.marian import (
 
 from .conftest import PAD, SHAPE, Batches
 
-Train = Callable[[nn.Module, Batches, int], None]
+Train = Callable[..., None]
 FFN = "model.model.encoder.layers.1.fc2.weight"
 
 
@@ -102,7 +101,7 @@ def test_random_weights_in_a_learnt_module_cost(
     translator: TranslationLoss, batches: Batches, trained: Train
 ) -> None:
     """A module that the parent had learnt already is worth much, and nearly all the parent's."""
-    trained(translator, batches, 50)
+    trained(translator, batches, 25)
     parent = weights_of(translator)
     trained(translator, batches, 2)
     fresh = fresh_weights(translator)
@@ -213,7 +212,7 @@ def test_a_classifier_is_explained_too(
 ) -> None:
     """Encoder layers and head alone; the head has no CKA, and JSON says null."""
     parent = weights_of(classifier)
-    trained(classifier, labelled, 30)
+    trained(classifier, labelled, 15)
     reuse = explain_reuse(
         classifier, parent, fresh_weights(classifier), labelled, pad=PAD, probe=PROBE
     )
