@@ -98,11 +98,21 @@ def test_agreement_is_the_correlation_of_ranks() -> None:
 
 
 def test_a_module_that_readings_rank_far_apart_is_listed() -> None:
-    """The farthest first; one that lacks a figure is left out of the pair."""
+    """Once, with all its ranks; one that lacks a figure has its rank by the others."""
     left = {"a": 9.0, "b": 3.0, "c": 2.0, "d": 1.0, "e": 0.5, "head": 4.0}
     right = {"a": 0.0, "b": 3.0, "c": 2.0, "d": 1.0, "e": 0.5, "head": float("nan")}
     found = agreement({"distance": left, "cost": right})
     assert found.pairs[0].modules == 5
     (only,) = found.disagreements
     assert only.module == "a"
-    assert only.ranks == (("distance", 1.0), ("cost", 5.0))
+    assert only.ranks == {"distance": 1.0, "cost": 5.0}
+
+
+def test_agreement_is_claimed_only_where_it_is_beyond_chance() -> None:
+    """All pairs, some, none: each has its sentence."""
+    modules = [f"m{i}" for i in range(12)]
+    rising = {m: float(i) for i, m in enumerate(modules)}
+    mixed = {m: float(i * 7 % 12) for i, m in enumerate(modules)}
+    assert agreement({"a": rising, "b": rising}).sentence.startswith("the readings agree")
+    assert "do not agree" in agreement({"a": rising, "b": mixed}).sentence
+    assert agreement({"a": rising, "b": rising, "c": mixed}).sentence.startswith("1 of 3 pairs")

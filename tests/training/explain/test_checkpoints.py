@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lingraft.training.errors import CheckpointError, DataError
 from lingraft.training.explain.checkpoints import Milestone, Scan, chosen, milestones, scan
-from lingraft.training.gate.verdict import Statistics
+from lingraft.training.explain.resampling import Statistics
 
 PER_CENTS = (3.0, 6.0, 12.0, 25.0, 50.0, 100.0)
 ITEMS = 400

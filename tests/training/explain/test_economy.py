@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lingraft.training.explain.economy import Economy, Outcome, economy, kwh, subset
-from lingraft.training.gate.verdict import Statistics
+from lingraft.training.explain.resampling import Statistics
 
 ITEMS = 600
 Curve = Callable[[float], float]  # share in per cent -> per cent right

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from lingraft.training.explain.resampling import Statistics
 from lingraft.training.explain.shuffled import shuffle_blocks, shuffle_sources, shuffling
-from lingraft.training.gate.verdict import Statistics
 
 TEXT = "one two three four five six seven eight nine ten"
 

@@ -15,9 +15,14 @@ from typing import Any
 import numpy as np
 
 from lingraft.training.errors import CheckpointError
-from lingraft.training.explain.figures import figure
-from lingraft.training.explain.resampling import compared, point_score
-from lingraft.training.gate.verdict import Interval, ScoreSums, Statistics
+from lingraft.training.explain.figures import figure, interval
+from lingraft.training.explain.resampling import (
+    Interval,
+    ScoreSums,
+    Statistics,
+    gain,
+    point_score,
+)
 
 _HOUR = 3600.0
 
@@ -82,13 +87,12 @@ class Scan:
 
 
 def _row(row: Scanned) -> dict[str, Any]:
-    gain = row.gain
     return {
         "per_cent": row.milestone.per_cent,
         "steps": row.milestone.steps,
         "seconds": figure(row.milestone.seconds, 1),
         "score": figure(row.score),
-        "gain": {"value": figure(gain.value), "low": figure(gain.low), "high": figure(gain.high)},
+        "gain": interval(row.gain),
         "not_worse": row.not_worse,
     }
 
@@ -149,8 +153,8 @@ def scan(
     statistics = [finetune(candidate) for candidate in candidates]
     rows = []
     for candidate, theirs in zip(candidates, statistics, strict=True):
-        gain = compared(theirs, statistics[-1], score, resamples, seed).gain
-        rows.append(Scanned(candidate, point_score(theirs, score), gain, gain.low > -margin))
+        over = gain(theirs, statistics[-1], score, resamples, seed)
+        rows.append(Scanned(candidate, point_score(theirs, score), over, over.low > -margin))
     earliest = candidates[-1]
     for row in reversed(rows):
         if not row.not_worse:

@@ -26,6 +26,9 @@ from lingraft.training.explain.swap import (
 )
 from lingraft.training.models.marian import weights_of
 
+# Under this many nats per target a part is worth too little to share it out.
+_LEAST_WORTH = 0.02
+
 Line = tuple[tuple[float, float], ...]  # (place between 0, the start, and 1, the end; loss)
 
 
@@ -58,9 +61,10 @@ class Criticality:
     def from_parent(self) -> float | None:
         """Share of what the part is worth that the parent's weights already give.
 
-        None where random weights do no harm: then there is nothing to share out.
+        Above 1 where the child does better with the parent's weights than with its own; None where
+        random weights cost under 0.02 nats per target: then there is nothing to share out.
         """
-        if self.reinitialise_cost <= 0:
+        if self.reinitialise_cost < _LEAST_WORTH:
             return None
         return 1 - self.rewind_cost / self.reinitialise_cost
 

@@ -10,8 +10,14 @@ import numpy as np
 
 from lingraft.training.explain.factor import Factor, factor
 from lingraft.training.explain.figures import figure
-from lingraft.training.explain.resampling import Scores, point_score, resampled
-from lingraft.training.gate.verdict import Interval, ScoreSums, Statistics
+from lingraft.training.explain.resampling import (
+    Interval,
+    Scores,
+    ScoreSums,
+    Statistics,
+    point_score,
+    resampled,
+)
 
 _R = TypeVar("_R")
 _ARMS = ("graft", "control")

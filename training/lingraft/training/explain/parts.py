@@ -49,7 +49,10 @@ class Part:
 
 
 def parts_of(module: nn.Module, granularity: Granularity = "module") -> tuple[Part, ...]:
-    """The parts of a loss module (or plain model), bottom up; every weight is in exactly one.
+    """The parts of a loss module (or plain model), bottom up; every parameter is in exactly one.
+
+    What is no parameter (the fixed bias that forbids padding) is in none: it cannot learn, and its
+    -10,000 would drown every distance.
 
     Args:
         module: Marian for translation, or a classifier on its encoder; names as `weights_of`.
@@ -57,8 +60,9 @@ def parts_of(module: nn.Module, granularity: Granularity = "module") -> tuple[Pa
             "layer" takes them together.
     """
     found: dict[str, tuple[list[str], Watch | None]] = {}
-    bottom = next(iter(_layers(module)), None)
-    for weight in weights_of(module):
+    names = _trainable(module)
+    bottom = next((match["layer"] for name in names if (match := _PLACE.match(name))), None)
+    for weight in names:
         name, watch = _place(weight, granularity, bottom)
         found.setdefault(name, ([], watch))[0].append(weight)
     return tuple(Part(name, tuple(weights), watch) for name, (weights, watch) in found.items())
@@ -66,11 +70,13 @@ def parts_of(module: nn.Module, granularity: Granularity = "module") -> tuple[Pa
 
 def layers_of(module: nn.Module) -> tuple[Part, ...]:
     """The layers alone: encoder first, then the decoder if there is one."""
-    return tuple(part for part in parts_of(module, "layer") if ".layers." in part.weights[0])
+    return tuple(part for part in parts_of(module, "layer") if _PLACE.match(part.weights[0]))
 
 
-def _layers(module: nn.Module) -> list[str]:
-    return [match["layer"] for name in weights_of(module) if (match := _PLACE.match(name))]
+def _trainable(module: nn.Module) -> list[str]:
+    """Names of `weights_of` that are parameters, frozen ones too."""
+    parameters = dict(module.named_parameters())
+    return [name for name in weights_of(module) if name in parameters]
 
 
 def _place(weight: str, granularity: Granularity, bottom: str | None) -> tuple[str, Watch | None]:

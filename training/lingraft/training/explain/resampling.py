@@ -1,4 +1,4 @@
-"""Scores of bootstrap resamples; the gate's own paired bootstrap wherever two arms are compared."""
+"""Scores of bootstrap resamples; the gate's own paired bootstrap where two arms are compared."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lingraft.training.errors import DataError
-from lingraft.training.gate.verdict import Arms, Comparison, ScoreSums, Statistics, compare
+from lingraft.training.gate.verdict import Arms, Interval, ScoreSums, Statistics, compare
+
+__all__ = ["Interval", "ScoreSums", "Scores", "Statistics", "gain", "point_score", "resampled"]
 
 Scores = NDArray[np.float64]
 
 
-def compared(
+def gain(
     first: Statistics, second: Statistics, score: ScoreSums, resamples: int, seed: int
-) -> Comparison:
-    """Paired bootstrap of `first` over `second`, statistics of the same sentences.
+) -> Interval:
+    """Points of `first` over `second`, by paired bootstrap; statistics of the same sentences.
 
     Raises:
         DataError: they are not of the same sentences.
@@ -26,7 +28,7 @@ def compared(
             f"statistics of {len(first)} and of {len(second)} sentences cannot be compared: score "
             "every arm on the same dev sentences, and on at least one"
         )
-    return compare(Arms(first, second), score, resamples, seed)
+    return compare(Arms(first, second), score, resamples, seed).gain
 
 
 def point_score(statistics: Statistics, score: ScoreSums) -> float:

@@ -13,9 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from lingraft.training.explain.figures import figure
-from lingraft.training.explain.resampling import compared
-from lingraft.training.gate.verdict import Comparison, ScoreSums, Statistics
+from lingraft.training.explain.figures import figure, interval
+from lingraft.training.explain.resampling import (
+    Interval,
+    ScoreSums,
+    Statistics,
+    gain,
+    point_score,
+)
 
 Answer = Callable[[Sequence[str]], Statistics]  # sources -> statistics of each, references known
 INTACT = 0  # in place of a block size: the sources as they are
@@ -46,26 +51,21 @@ class Shuffled:
     """Graft and control on sources in blocks of `words` words (0: intact); points of the metric."""
 
     words: int
-    compared: Comparison
+    graft: float
+    control: float
+    gain: Interval
 
-    def as_dict(self, intact: Comparison) -> dict[str, Any]:
+    def as_dict(self, intact: Shuffled) -> dict[str, Any]:
         """JSON-ready, with what each arm and the gain keep of theirs on intact sources."""
-        ours, gain = self.compared, self.compared.gain
+        shown = intact.gain.low > 0  # of a gain that may be none, no share can be told
         return {
             "words": self.words,
-            "graft": figure(ours.graft, 2),
-            "control": figure(ours.control, 2),
-            "gain": {
-                "value": figure(gain.value),
-                "low": figure(gain.low),
-                "high": figure(gain.high),
-            },
-            "graft_keeps": figure(_share(ours.graft, intact.graft)),
-            "control_keeps": figure(_share(ours.control, intact.control)),
-            # Of a gain that may be none, no share can be told.
-            "gain_keeps": figure(_share(gain.value, intact.gain.value))
-            if intact.gain.low > 0
-            else None,
+            "graft": figure(self.graft),
+            "control": figure(self.control),
+            "gain": interval(self.gain),
+            "graft_keeps": figure(_share(self.graft, intact.graft)),
+            "control_keeps": figure(_share(self.control, intact.control)),
+            "gain_keeps": figure(_share(self.gain.value, intact.gain.value)) if shown else None,
         }
 
 
@@ -81,8 +81,7 @@ class Shuffling:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready."""
-        intact = self.rows[0].compared
-        return {"blocks": [row.as_dict(intact) for row in self.rows]}
+        return {"blocks": [row.as_dict(self.rows[0]) for row in self.rows]}
 
 
 def shuffling(
@@ -107,5 +106,7 @@ def shuffling(
     rows = []
     for size in (INTACT, *sorted(blocks)):
         texts = shuffle_sources(sources, size, seed)
-        rows.append(Shuffled(size, compared(graft(texts), control(texts), score, resamples, seed)))
+        ours, theirs = graft(texts), control(texts)
+        over = gain(ours, theirs, score, resamples, seed)
+        rows.append(Shuffled(size, point_score(ours, score), point_score(theirs, score), over))
     return Shuffling(tuple(rows))

@@ -45,7 +45,11 @@ class Economy(Strict):
 
 
 class Explanation(Strict):
-    """What was reused, by layer and module; costs minutes, as nothing is trained.
+    """What was reused, by layer and module; nothing is trained for it.
+
+    It costs about 160 passes over the sentences for the 22 modules of parent-xs, each a millisecond
+    or so for a target piece on one core: ten minutes for 100 sentences. Fewer seeds or points, or
+    whole layers, make it cheaper in proportion.
 
     sentences: dev sentences that the losses and states are measured on.
     granularity: module tells attention, cross-attention and feed-forward apart, layer does not.
@@ -59,7 +63,7 @@ class Explanation(Strict):
     economy: the data-economy curve; unset, no.
     """
 
-    sentences: Positive = 300
+    sentences: Positive = 100
     granularity: Literal["module", "layer"] = "module"
     states: Literal["tokens", "sentences"] = "tokens"
     state_rows: Annotated[int, Field(ge=50)] = 2000
