@@ -21,7 +21,7 @@ class Moved:
 
 
 def distances(child: Weights, parent: Weights, parts: Sequence[Part]) -> dict[str, Moved]:
-    """L2 distance of every part, by name (Neyshabur et al. 2020, section 3.4), in float64.
+    """L2 distance of every part, by name (as Neyshabur et al. 2020 measure it), in float64.
 
     Raises:
         ParentError: the two are of different shapes.
