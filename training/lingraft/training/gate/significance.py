@@ -102,9 +102,9 @@ def compare(
     others = [name for name in arms if name != GRAFT]
     baseline = max((n for n in others if n not in ABLATIONS), key=lambda n: points[n].mean)
     draws = draw(len(arms[GRAFT][0]), resamples, seed)
-    ours = _resampled(arms[GRAFT], draws, score, seed)
+    ours = resampled_scores(arms[GRAFT], draws, score, seed)
     # Seeds of two arms are drawn apart: nothing pairs them.
-    gains = {name: ours - _resampled(arms[name], draws, score, seed + 1) for name in others}
+    gains = {name: ours - resampled_scores(arms[name], draws, score, seed + 1) for name in others}
     over = {name: interval(points[GRAFT].mean - points[name].mean, gains[name]) for name in others}
     return Comparison(points, baseline, over, gains[baseline], p_of(gains[baseline]))
 
@@ -115,10 +115,16 @@ def draw(items: int, resamples: int, seed: int) -> NDArray[np.int64]:
     return random.multinomial(items, np.full(items, 1 / items), size=resamples)
 
 
-def _resampled(
+def resampled_scores(
     seeds: Sequence[Statistics], draws: NDArray[np.int64], score: ScoreSums, seed: int
 ) -> Gains:
-    """Scores of the resamples, each the mean of as many seeds, drawn anew, as there are."""
+    """Scores of the resamples, each the mean of as many seeds, drawn anew, as there are.
+
+    Args:
+        seeds: statistics of the same items for every seed.
+        draws: how often each item is drawn, as `draw` gives it.
+        seed: of the draw of seeds.
+    """
     table = np.stack([score(draws @ statistics) for statistics in seeds])  # [seeds, resamples]
     resamples = table.shape[1]
     random = np.random.default_rng([seed, resamples])
