@@ -138,7 +138,8 @@ class _Links:
         total = np.add.reduceat(mass, self.begin)
         mass *= np.repeat(self.repeats / total, self.length)
         likelihood = float(self.repeats @ np.log(total / self.words))
-        return np.bincount(self.cell, mass, len(self.cells)), likelihood
+        counts = np.bincount(self.cell, mass, len(self.cells)).astype(np.float64, copy=False)
+        return counts, likelihood
 
 
 def _link(child: Csr, parent: Csr) -> _Links:

@@ -42,8 +42,9 @@ def extend_spm(
     """`parent` with at most `limit` pieces of the child's text that it lacks, and missing tags.
 
     Candidates are the pieces of a unigram model of the child's text with room for twice `limit`.
-    Those stay that the extended model uses on that text, ranked by how many old pieces they save
-    there. One that would be used in `parent_sentences` is left out, so these are cut as before.
+    Those stay that the extended model uses on that text: letters that the parent lacks first, then
+    what saves most old pieces there. One that would be used in `parent_sentences` is left out, so
+    these are cut as before.
 
     Args:
         parent: a serialised SentencePiece model.
@@ -60,7 +61,7 @@ def extend_spm(
     tags = [piece for piece in tags if piece not in pool.known]
     candidates = pool.candidates(child_sentences, limit)
     peaceful = pool.without_uses(candidates, parent_sentences)
-    ranked = pool.most_saving(peaceful, child_sentences)[:limit]
+    ranked = pool.ranked(peaceful, child_sentences)[:limit]
     quiet = pool.without_uses(ranked, parent_sentences)
     chosen = pool.used(quiet, child_sentences)
     chosen.sort(key=lambda piece: (-piece.score, piece.text))
@@ -114,12 +115,19 @@ class _Pool:
             kept = [piece for piece in kept if not uses[piece.text]]
         return kept
 
-    def most_saving(self, pieces: Sequence[Piece], sentences: Sequence[str]) -> list[Piece]:
-        """Those of `pieces` that `sentences` use, the one that saves most old pieces first."""
+    def ranked(self, pieces: Sequence[Piece], sentences: Sequence[str]) -> list[Piece]:
+        """Letters first, then what `sentences` use, by how many old pieces it saves there.
+
+        Without its letters a text is spelt out in bytes wherever no longer piece has them.
+        """
         uses = self.uses(pieces, sentences)
-        saved = {piece.text: uses[piece.text] * self._saved(piece.text) for piece in pieces}
-        used = [piece for piece in pieces if saved[piece.text]]
-        return sorted(used, key=lambda piece: (-saved[piece.text], piece.text))
+        letters = Counter(letter for sentence in sentences for letter in sentence)
+        worth = {
+            piece.text: letters[piece.text] or uses[piece.text] * self._saved(piece.text)
+            for piece in pieces
+        }
+        worthy = [piece for piece in pieces if worth[piece.text]]
+        return sorted(worthy, key=lambda p: (len(p.text) > 1, -worth[p.text], p.text))
 
     def _saved(self, text: str) -> int:
         # About: alone, a piece from the middle of a word is cut as if it began one.

@@ -2,7 +2,8 @@
 
 The schema that ships with sentencepiece is generated for a newer protobuf than users of other
 generated code may have. These few fields of sentencepiece_model.proto suffice: protobuf carries the
-fields that it does not know through unchanged.
+fields that it does not know through unchanged. The settings of the training in the model stay those
+of the old pieces; nothing reads their vocab_size to use a model.
 """
 
 from __future__ import annotations
@@ -27,10 +28,7 @@ _FIELDS = (
     ("Piece", "piece", 1, _OPTIONAL, _STRING, ""),
     ("Piece", "score", 2, _OPTIONAL, _FLOAT, ""),
     ("Piece", "type", 3, _OPTIONAL, _INT32, ""),
-    ("Trainer", "vocab_size", 4, _OPTIONAL, _INT32, ""),
-    ("Trainer", "user_defined_symbols", 31, _REPEATED, _STRING, ""),
     ("Model", "pieces", 1, _REPEATED, _MESSAGE, "Piece"),
-    ("Model", "trainer_spec", 2, _OPTIONAL, _MESSAGE, "Trainer"),
 )
 
 
@@ -56,9 +54,6 @@ def with_pieces(model: bytes, added: Iterable[Piece]) -> bytes:
         fresh = message.pieces.add(piece=piece.text, score=piece.score)
         if piece.kind != NORMAL:
             fresh.type = piece.kind
-        if piece.kind == USER_DEFINED:
-            message.trainer_spec.user_defined_symbols.append(piece.text)
-    message.trainer_spec.vocab_size = len(message.pieces)
     return bytes(message.SerializeToString(deterministic=True))
 
 
