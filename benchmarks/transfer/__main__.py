@@ -1,8 +1,8 @@
 """`python -m benchmarks.transfer --output FOLDER`: the transfer table and the planned negatives.
 
-Pretrains the parents and grafts every case; whatever is finished in FOLDER is not done again, so the
-same command goes on where a killed one stopped. Hours on two cores. No sentence of the data is
-written to `table.json` and `table.md`.
+Pretrains the parents and grafts every case; whatever is finished in FOLDER is not done again, so
+that the same command goes on where a killed one stopped. Hours on two cores. No sentence of the
+data is written to `table.json` and `table.md`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from benchmarks.transfer.cases import CHILDREN, PARENTS, ChildCase
 from benchmarks.transfer.table import as_markdown, row_of
 from lingraft.training.errors import TrainingError
 from lingraft.training.graft import graft
-from lingraft.training.parents.find import MODEL_FOLDER, WEIGHTS_FILE
+from lingraft.training.models.marian import WEIGHTS_FILE
+from lingraft.training.parents.find import MODEL_FOLDER
 from lingraft.training.pretrain import pretrain
-from lingraft.training.report import translation_report, write_report
+from lingraft.training.report.report import translation_report, write_report
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import cycle, islice
 
 import numpy as np
@@ -101,15 +101,17 @@ def vocabulary_text(vocabulary: Vocabulary) -> Iterator[str]:
 
 
 def _equal_shares(vocabulary: Vocabulary, tables: Sequence[Sequence[Row]]) -> Iterator[str]:
-    for language in vocabulary.languages:
-        sentences = [
-            normalise(row[0], language)
-            for text, rows in zip(vocabulary.texts, tables, strict=True)
-            if text.language == language
-            for row in rows
-        ]
+    texts: dict[str, list[str]] = {language: [] for language in vocabulary.languages}
+    for text, rows in zip(vocabulary.texts, tables, strict=True):
+        texts.get(text.language, []).extend(row[0] for row in rows)
+    return equal_shares(texts, vocabulary.sentences_per_language)
+
+
+def equal_shares(texts: Mapping[str, Sequence[str]], want: int) -> Iterator[str]:
+    """`want` normalised sentences of every language, few ones repeated."""
+    for language, lines in texts.items():
+        sentences = [normalise(line, language) for line in lines]
         # Every k-th sentence rather than the first ones, so that all files have their share.
-        want = vocabulary.sentences_per_language
         step = max(len(sentences) / want, 1.0)
         spread = [sentences[int(i * step)] for i in range(min(want, len(sentences)))]
         yield from islice(cycle(spread), want)

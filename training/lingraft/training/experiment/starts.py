@@ -18,7 +18,7 @@ from lingraft.training.parents.find import ParentModel, find_parent
 from lingraft.training.recipe.experiment import Scratch
 from lingraft.training.recipe.recipes import GraftRecipe
 from lingraft.training.recipe.settings import Pairs, Shape
-from lingraft.training.vocabulary.codec import SPM_FILE, Codec, load_codec, train_spm
+from lingraft.training.vocabulary.codec import SPM_FILE, Codec, load_codec, trained_spm
 from lingraft.training.vocabulary.normalise import normalise
 
 SCRATCH, RANDOM, SHUFFLED = "scratch", "random-parent", "shuffled-parent"
@@ -128,7 +128,8 @@ def _own_pieces(
         languages = sorted({code for s in sources for code in (s.source, s.target)})
         sentences = list(_sentences(sources, train))
         fresh = path.with_suffix(".new")
-        train_spm(sentences, _affordable(sentences, most), languages, fresh, soft=True)
+        size = _affordable(sentences, most)
+        fresh.write_bytes(trained_spm(sentences, size, languages, at_most=True))
         fresh.rename(path)
     return load_codec(folder)
 

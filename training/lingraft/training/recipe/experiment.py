@@ -46,8 +46,8 @@ class Controls(Strict):
 
     arms: scratch, the child's text alone; random-parent, everything as the graft has it but the
         parent's weights; shuffled-parent, as the graft, from a parent trained on shuffled targets;
-        random-rows, as the graft, but the rows of new pieces are random, which explains the gain and
-        is nothing to beat.
+        random-rows, as the graft, but the rows of new pieces are random, which explains the gain
+        and is nothing to beat.
     steps: training steps of the controls; unset, as the graft's.
     shuffled_parent: where that parent is: a folder made by `lingraft-train pretrain
         --shuffle-targets`.

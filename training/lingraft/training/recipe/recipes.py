@@ -10,8 +10,14 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from lingraft.training.errors import RecipeError
+from lingraft.training.recipe.adaptation import Adaptation
+from lingraft.training.recipe.calibration import Calibration
 from lingraft.training.recipe.experiment import ClassifyControls, Controls, Transfer
+from lingraft.training.recipe.explanation import Explanation
 from lingraft.training.recipe.faults import explain, line_of
+from lingraft.training.recipe.instances import Contamination, Mixing, Selection
+from lingraft.training.recipe.pieces import VocabularyTransfer
+from lingraft.training.recipe.ranking import Ranking
 from lingraft.training.recipe.settings import (
     Gate,
     Grid,
@@ -25,6 +31,8 @@ from lingraft.training.recipe.settings import (
     Training,
     Vocabulary,
 )
+from lingraft.training.recipe.stages import Stage
+from lingraft.training.recipe.synthesis import Monolingual
 
 __all__ = [
     "SHIPPED",
@@ -90,7 +98,7 @@ class GraftRecipe(_Recipe):
 
     task: Literal["graft"]
     parent: str
-    candidates: list[str] = Field(default_factory=list)  # parents that `rank-parents` compares
+    ranking: Ranking = Ranking()  # which parents `rank-parents` compares, and how
     transfer: Transfer = Transfer()
     vocabulary: VocabularyTransfer = VocabularyTransfer()
     adaptation: Adaptation = Adaptation()
@@ -122,7 +130,7 @@ class ClassifyRecipe(_Recipe):
 
     task: Literal["classify"]
     parent: str
-    candidates: list[str] = Field(default_factory=list)  # parents that `rank-parents` compares
+    ranking: Ranking = Ranking()  # which parents `rank-parents` compares, and how
     transfer: Transfer = Transfer()
     adaptation: Adaptation = Adaptation()
     stages: list[Stage] = Field(default_factory=list)

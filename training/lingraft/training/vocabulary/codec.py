@@ -78,21 +78,21 @@ def shorten(ids: list[int], limit: int) -> list[int]:
     return ids if len(ids) <= limit else [*ids[: limit - 1], EOS]
 
 
-def train_spm(
-    sentences: Iterable[str],
-    size: int,
-    languages: Sequence[str],
-    path: Path,
-    *,
-    soft: bool = False,
-) -> None:
-    """Train the SentencePiece model and write it to `path`.
+def train_spm(sentences: Iterable[str], size: int, languages: Sequence[str], path: Path) -> None:
+    """Train the SentencePiece model as `trained_spm` does and write it to `path`."""
+    path.write_bytes(trained_spm(sentences, size, languages))
+
+
+def trained_spm(
+    sentences: Iterable[str], size: int, languages: Sequence[str], *, at_most: bool = False
+) -> bytes:
+    """A new SentencePiece model, serialised.
 
     Args:
         sentences: normalised text, already in the shares wanted of each language.
         size: model vocabulary size, padding included; the SentencePiece model gets one piece less.
         languages: BCP-47 codes that get a tag.
-        soft: take fewer pieces where the text does not hold so many.
+        at_most: text that has no `size` pieces gives fewer instead of an error.
 
     Raises:
         DataError: too little text for `size` pieces.
@@ -104,7 +104,7 @@ def train_spm(
             model_writer=model,
             model_type="unigram",
             vocab_size=size - 1,
-            hard_vocab_limit=not soft,
+            hard_vocab_limit=not at_most,
             character_coverage=1.0,
             byte_fallback=True,
             split_digits=True,
@@ -120,7 +120,7 @@ def train_spm(
         )
     except RuntimeError as error:
         raise DataError(f"the vocabulary of {size} pieces cannot be trained: {error}") from None
-    path.write_bytes(model.getvalue())
+    return model.getvalue()
 
 
 def load_codec(folder: Path) -> Codec:
@@ -136,6 +136,12 @@ def load_codec(folder: Path) -> Codec:
         spm = sentencepiece.SentencePieceProcessor(model_proto=path.read_bytes())
     except (OSError, RuntimeError) as error:
         raise ParentError(f"{path}: not a SentencePiece model: {error}") from None
+    return Codec(spm, pad=spm.get_piece_size())
+
+
+def codec_of(model: bytes) -> Codec:
+    """The codec of a serialised SentencePiece model that this package made."""
+    spm = sentencepiece.SentencePieceProcessor(model_proto=model)
     return Codec(spm, pad=spm.get_piece_size())
 
 
