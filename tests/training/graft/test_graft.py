@@ -74,7 +74,7 @@ def test_the_report_holds_every_figure(toy: Any, parent_run: Path) -> None:
 def test_rows_that_stand_in_dev_or_test_are_not_trained_on(toy: Any) -> None:
     """In other case, spacing or punctuation, on either side; and none of dev stands in test."""
     recipe = toy.load()
-    data = load_data(recipe, find_parent(recipe.parent))
+    data = load_data(recipe)
     assert [len(rows) for rows in data.train] == [140]
     assert [len(rows) for rows in data.rehearsal] == [40]  # the shared row is in parent_test
     assert data.dropped == toy.report["rows_dropped_for_overlap"] == 4

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from lingraft.training.errors import DataError, ParentError
+from lingraft.training.errors import DataError
 from lingraft.training.experiment.texts import load_data
-from lingraft.training.parents.find import find_parent
 
 Change = Callable[..., Any]
 
@@ -82,7 +81,7 @@ def test_a_tiny_dev_set_serves_both_halves(changed: Change) -> None:
     row = (toy.recipe.parent / "dev.tsv").read_text(encoding="utf-8").splitlines()[1]
     (toy.recipe.parent / "dev.tsv").write_text(row + "\n", encoding="utf-8")
     recipe = toy.load()
-    data = load_data(recipe, find_parent(recipe.parent))
+    data = load_data(recipe)
     assert [t.sources for t in data.select] == [t.sources for t in data.decide]
     assert len(data.select) == 2
 
@@ -94,14 +93,19 @@ def test_data_of_which_nothing_is_left_is_refused(changed: Change) -> None:
         shutil.copy(toy.recipe.parent / "test.tsv", toy.recipe.parent / name)
         recipe = toy.load()
         with pytest.raises(DataError, match="stands in test too; split it anew"):
-            load_data(recipe, find_parent(recipe.parent))
+            load_data(recipe)
 
 
-def test_languages_that_the_parent_cannot_ask_for_are_refused(changed: Change) -> None:
-    """In every part of the recipe, before any file is read."""
-    recipe = changed(('target = "yo"', 'target = "ig"'), ('target = "fr"', 'target = "sw"')).load()
-    with pytest.raises(ParentError, match=r"ig \(>>ibo<<\), sw \(>>swa<<\)"):
-        load_data(recipe, find_parent(recipe.parent))
+def test_languages_that_the_parent_cannot_ask_for_are_refused(
+    changed: Change, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In every part of the recipe, before anything trains; with the mend."""
+    toy = changed(('target = "yo"', 'target = "ig"'))
+    assert toy.graft() == 1
+    message = capsys.readouterr().err
+    assert "its vocabulary has no tag for ig (>>ibo<<)" in message
+    assert 'set method = "extend"' in message
+    assert not list(toy.output.glob("*/run"))
 
 
 def test_all_faulty_files_of_a_graft_are_named_at_once(

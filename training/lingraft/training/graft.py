@@ -11,6 +11,7 @@ from pathlib import Path
 
 from transformers import MarianMTModel
 
+from lingraft.training.embedding.transfer import Transferred
 from lingraft.training.experiment.measuring import (
     PARENT,
     Answerer,
@@ -20,9 +21,10 @@ from lingraft.training.experiment.measuring import (
     measure,
 )
 from lingraft.training.experiment.seeds import Seeded
-from lingraft.training.experiment.starts import starts
+from lingraft.training.experiment.starts import begin
 from lingraft.training.experiment.texts import Data, load_data
 from lingraft.training.experiment.translation import answerer, model_of, train
+from lingraft.training.experiment.typed import TypedTransfer, typed_translation
 from lingraft.training.gate.significance import GRAFT, Interval, pool
 from lingraft.training.gate.verdict import Decision, decide
 from lingraft.training.measure import openings
@@ -39,15 +41,21 @@ class Graft:
     """Everything a report and a bundle are made of."""
 
     recipe: GraftRecipe
+    typed: TypedTransfer
     parent: ParentModel
+    transferred: Transferred
     data: Data
-    codec: Codec
     arms: dict[str, Seeded]
     dev: Measured
     test: Measured
     forgetting: list[Forgetting]
     decision: Decision
     test_openings: int
+
+    @property
+    def codec(self) -> Codec:
+        """The pieces of the graft."""
+        return self.transferred.parent.codec
 
     @property
     def model(self) -> MarianMTModel:
@@ -69,21 +77,25 @@ def graft(recipe: GraftRecipe, output: Path) -> Graft:
     """Train graft and controls, and measure all with the parent; resumable at any point."""
     parent = find_parent(recipe.parent)
     recipe = recipe.model_copy(update={"training": fitted(recipe.training, parent)})
-    data = load_data(recipe, parent)
-    begun = starts(recipe, parent, data.train, output)
-    arms = {start.name: train(start, recipe, data, output) for start in begun}
-    answering = [answerer(start, arms[start.name]) for start in begun]
-    alone = Answerer(PARENT, parent.codec, (load_model(parent.folder),))
+    typed = typed_translation(recipe, parent.languages)
+    data = load_data(recipe)
+    begun = begin(recipe, parent, data, output)
+    ready = begun.transferred.parent
+    arms = {start.name: train(start, recipe, data, output) for start in begun.starts}
+    answering = [answerer(start, arms[start.name]) for start in begun.starts]
+    alone = Answerer(PARENT, ready.codec, (load_model(ready.folder),))
     dev = measure(recipe.gate, [*answering, alone], data.decide, output / _DEV)
     test = measure(recipe.gate, [*answering, alone], data.test, output / _TEST)
     served = replace(answering[0], models=(model_of(arms[GRAFT].best),))
-    forgotten = forgetting(alone, served, data.parent_test, output / _PARENT_TEST)
+    before = Answerer(PARENT, parent.codec, (load_model(parent.folder),))
+    forgotten = forgetting(before, served, data.parent_test, output / _PARENT_TEST)
     losses = [each.lost for each in forgotten]
     return Graft(
         recipe=recipe,
+        typed=typed,
         parent=parent,
+        transferred=begun.transferred,
         data=data,
-        codec=begun[0].codec,
         arms=arms,
         dev=dev,
         test=test,

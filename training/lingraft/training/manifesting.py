@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from lingraft.training.classify import ClassifierGraft
+from lingraft.training.data.labelled import read_labelled
 from lingraft.training.data.licences import strictest
 from lingraft.training.data.testsets import TestSet
-from lingraft.training.experiment.labels import encode_rows, read_labelled
+from lingraft.training.experiment.labels import encode_rows
 from lingraft.training.experiment.measuring import PARENT
 from lingraft.training.export import (
     ClassifierDev,
@@ -81,7 +82,7 @@ def export_graft(graft: Graft, folder: Path, report: bytes, accepted_negative: s
     return export_translation(
         TranslationExport(
             model=graft.model.eval(),
-            tokenizer=graft.parent.folder / SPM_FILE,
+            tokenizer=graft.transferred.parent.folder / SPM_FILE,
             facts=facts,
             dev=_dev(graft),
             extra_files={"report.json": report},

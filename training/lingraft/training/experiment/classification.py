@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from lingraft.training.baselines.tfidf import Tfidf, fit_tfidf
 from lingraft.training.data.batches import Corpus
-from lingraft.training.experiment.labels import Labels, LabelSet, Row, encode_rows
+from lingraft.training.data.labelled import LabelledRow
+from lingraft.training.experiment.labels import Labels, LabelSet, encode_rows
 from lingraft.training.experiment.seeds import Seeded, train_seeds
 from lingraft.training.gate.significance import GRAFT, Comparison, Statistics, compare
 from lingraft.training.measure import openings
@@ -64,7 +65,7 @@ def train(
 
 
 def _corpus(
-    recipe: ClassifyRecipe, parent: ParentModel, labels: Labels, rows: Sequence[Row]
+    recipe: ClassifyRecipe, parent: ParentModel, labels: Labels, rows: Sequence[LabelledRow]
 ) -> Corpus:
     """Texts as source ids, with their label's index as the only target."""
     ids = encode_rows(parent.codec, rows, recipe.training.max_tokens)

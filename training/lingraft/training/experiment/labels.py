@@ -6,15 +6,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from lingraft.training.data.keys import key
-from lingraft.training.data.tables import Table, read_tables
+from lingraft.training.data.contamination import Overlap, Part, check, guard
+from lingraft.training.data.corpora import Row as TextRow
+from lingraft.training.data.labelled import LabelledRow, read_labelled
 from lingraft.training.errors import DataError
-from lingraft.training.recipe.recipes import ClassifyRecipe, Labelled
+from lingraft.training.recipe.recipes import ClassifyRecipe
+from lingraft.training.synthesis.texts import read_texts
 from lingraft.training.vocabulary.codec import Codec, shorten
-
-Row = tuple[str, str, str]  # text, label, language
 
 
 @dataclass(frozen=True)
@@ -23,7 +21,7 @@ class LabelSet:
 
     name: str
     language: str
-    rows: tuple[Row, ...]
+    rows: tuple[LabelledRow, ...]
 
     @property
     def texts(self) -> list[str]:
@@ -36,29 +34,32 @@ class Labels:
     """All text of a classifier.
 
     names: the labels, in the order of the logits.
-    dropped: training rows left out because their text stands in dev or test.
+    dropped: rows of train and monolingual text left out because they stand in dev or test.
+    overlaps: where they stood, and dev rows in test.
     """
 
     names: tuple[str, ...]
-    train: list[Row]
-    select: list[Row]
+    train: list[LabelledRow]
+    monolingual: list[list[TextRow]]
+    select: list[LabelledRow]
     decide: list[LabelSet]
     test: list[LabelSet]
     dropped: int
+    overlaps: list[Overlap]
 
-    def indices(self, rows: Sequence[Row]) -> list[int]:
+    def indices(self, rows: Sequence[LabelledRow]) -> list[int]:
         """The label of each row as its place in `names`."""
         places = {name: place for place, name in enumerate(self.names)}
         return [places[row[1]] for row in rows]
 
     @property
-    def dev(self) -> list[Row]:
+    def dev(self) -> list[LabelledRow]:
         """Both halves of dev."""
         return [*self.select, *(row for part in self.decide for row in part.rows)]
 
 
 def load_labels(recipe: ClassifyRecipe) -> Labels:
-    """Rows of train, dev and test; of every row the first of equal texts counts.
+    """Rows of train, dev and test.
 
     Rows of train whose text stands in dev or test, and of dev whose text stands in test, are left
     out. Dev is cut in two for every language: one half selects, the other decides.
@@ -68,70 +69,47 @@ def load_labels(recipe: ClassifyRecipe) -> Labels:
     """
     parts = (recipe.train, recipe.dev, recipe.test)
     tables = read_labelled([source for part in parts for source in part], recipe.seed)
+    texts = read_texts(recipe.monolingual)
     supply = iter(tables)
     train, dev, test = ([row for _ in part for row in next(supply)] for part in parts)
-    dev = _without(dev, test)
-    clean = _without(train, [*dev, *test])
+    guarded = guard(
+        [Part("train", train, (0,))],
+        [Part("dev", dev, (0,))],
+        [Part("test", test, (0,))],
+        recipe.contamination,
+    )
+    (clean,), (dev,) = guarded.train.rows, guarded.dev.rows
     if not (clean and dev):
         raise DataError("every row of train or of dev stands in test too; split the data anew")
+    held_out: list[TextRow] = [(row[0],) for row in (*dev, *test)]
+    bare = check(
+        [Part(s.name, rows) for s, rows in zip(recipe.monolingual, texts, strict=True)],
+        [Part("dev and test", held_out)],
+        recipe.contamination,
+    )
     names = _names(clean, [*dev, *test])
     halves = [(part.rows[0::2], part.rows[1::2] or part.rows) for part in _by_language("dev", dev)]
     decide = [row for _, half in halves for row in half]
     return Labels(
         names=names,
         train=clean,
+        monolingual=bare.rows,
         select=[row for half, _ in halves for row in half],
         decide=_by_language("dev", decide),
         test=_by_language(" + ".join(dict.fromkeys(s.name for s in recipe.test)), test),
-        dropped=len(train) - len(clean),
+        dropped=guarded.train.count + bare.count,
+        overlaps=[*guarded.train.overlaps, *guarded.dev.overlaps, *bare.overlaps],
     )
 
 
-def read_labelled(sources: Sequence[Labelled], seed: int) -> list[list[Row]]:
-    """Rows (text, label, language) of every source, as many of each label as it allows.
-
-    Args:
-        sources: what to read.
-        seed: of the draw where a source takes some rows of each label only.
-
-    Raises:
-        DataError: one or more files are faulty; all of them are named.
-    """
-    tables = []
-    for source in sources:
-        more = () if source.language_column is None else (source.language_column,)
-        tables.append(Table(source.path, (*source.columns, *more), source.header))
-    return [
-        _drawn([(row[0], row[1], source.language or row[2]) for row in rows], source, seed)
-        for source, rows in zip(sources, read_tables(tables), strict=True)
-    ]
-
-
-def _drawn(rows: list[Row], source: Labelled, seed: int) -> list[Row]:
-    if source.per_label is None:
-        return rows
-    order = np.random.default_rng([seed, len(rows)]).permutation(len(rows))
-    taken: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for place in map(int, order):
-        group = taken[rows[place][1], rows[place][2]]
-        if len(group) < source.per_label:
-            group.append(place)
-    return [rows[place] for place in sorted(p for group in taken.values() for p in group)]
-
-
-def _without(rows: Sequence[Row], held_out: Sequence[Row]) -> list[Row]:
-    texts = {key(row[0]) for row in held_out}
-    return [row for row in rows if key(row[0]) not in texts]
-
-
-def _by_language(name: str, rows: Sequence[Row]) -> list[LabelSet]:
-    groups: dict[str, list[Row]] = defaultdict(list)
+def _by_language(name: str, rows: Sequence[LabelledRow]) -> list[LabelSet]:
+    groups: dict[str, list[LabelledRow]] = defaultdict(list)
     for row in rows:
         groups[row[2]].append(row)
     return [LabelSet(name, language, tuple(group)) for language, group in groups.items()]
 
 
-def _names(train: Sequence[Row], held_out: Sequence[Row]) -> tuple[str, ...]:
+def _names(train: Sequence[LabelledRow], held_out: Sequence[LabelledRow]) -> tuple[str, ...]:
     labels = sorted({row[1] for row in train})
     if len(labels) < 2:
         raise DataError(f"train has one label only ({', '.join(labels)}); a classifier needs two")
@@ -141,6 +119,6 @@ def _names(train: Sequence[Row], held_out: Sequence[Row]) -> tuple[str, ...]:
     return tuple(labels)
 
 
-def encode_rows(codec: Codec, rows: Sequence[Row], limit: int) -> list[list[int]]:
+def encode_rows(codec: Codec, rows: Sequence[LabelledRow], limit: int) -> list[list[int]]:
     """Source ids of the texts, pieces and eos; longer ones lose what is over `limit` before eos."""
     return [shorten(codec.encode_target(text, language), limit) for text, _, language in rows]

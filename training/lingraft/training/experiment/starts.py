@@ -5,23 +5,29 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from transformers import MarianMTModel
 
+from lingraft.training.adapt.origin import Origin
 from lingraft.training.data.corpora import Row
-from lingraft.training.errors import ParentError
+from lingraft.training.embedding.material import Material, material_of_pairs
+from lingraft.training.embedding.transfer import Transferred, transfer
+from lingraft.training.errors import ParentError, RecipeError
+from lingraft.training.experiment.texts import Data
 from lingraft.training.gate.significance import GRAFT
 from lingraft.training.models.marian import load_model, new_model, shape_of
 from lingraft.training.parents.find import ParentModel, find_parent
-from lingraft.training.recipe.experiment import Scratch
+from lingraft.training.recipe.adaptation import Adaptation
+from lingraft.training.recipe.pieces import VocabularyTransfer
 from lingraft.training.recipe.recipes import GraftRecipe
 from lingraft.training.recipe.settings import Pairs, Shape
 from lingraft.training.vocabulary.codec import SPM_FILE, Codec, load_codec, trained_spm
+from lingraft.training.vocabulary.matching import matches
 from lingraft.training.vocabulary.normalise import normalise
 
-SCRATCH, RANDOM, SHUFFLED = "scratch", "random-parent", "shuffled-parent"
+SCRATCH, RANDOM, SHUFFLED, ROWS = "scratch", "random-parent", "shuffled-parent", "random-rows"
 _FEWEST_PIECES = 300
 
 Make = Callable[[float, int], MarianMTModel]  # from a dropout and a seed
@@ -34,6 +40,7 @@ class Start:
     sha256: of everything that its weights and pieces come from.
     make: the model before training; a seed matters only where weights are drawn.
     child_only: it sees the child's text alone, nothing of the parent's.
+    adaptation, origin: which of its weights train, and where they come from.
     """
 
     name: str
@@ -41,47 +48,110 @@ class Start:
     sha256: str
     make: Make
     child_only: bool = False
+    adaptation: Adaptation = field(default_factory=Adaptation)
+    origin: Origin = field(default_factory=Origin)
 
 
-def starts(
-    recipe: GraftRecipe, parent: ParentModel, train: Sequence[Sequence[Row]], output: Path
-) -> list[Start]:
-    """The graft's start, then those of the controls in the recipe's order.
+@dataclass(frozen=True)
+class Begun:
+    """The graft's start, then those of the controls, and the parent with the child's pieces."""
+
+    starts: tuple[Start, ...]
+    transferred: Transferred
+
+    @property
+    def graft(self) -> Start:
+        """How the graft begins."""
+        return self.starts[0]
+
+
+def begin(recipe: GraftRecipe, parent: ParentModel, data: Data, output: Path) -> Begun:
+    """Give every arm its pieces and its weights.
 
     Raises:
-        ParentError: the parent of shuffled targets has other pieces or another shape.
-        DataError: the child's text is too little for a vocabulary.
+        ParentError: the parent lacks a tag and keeps its vocabulary, or the parent of shuffled
+            targets has other pieces or another shape.
+        DataError: the text is too little for a vocabulary.
+        CheckpointError: `output` holds a vocabulary of other text or settings.
     """
-    controls = recipe.controls
-    makers = {
-        SCRATCH: lambda: _scratch(controls.scratch, parent, recipe.train, train, output / SCRATCH),
-        RANDOM: lambda: _random(parent),
-        SHUFFLED: lambda: _shuffled(str(controls.shuffled_parent), parent),
+    material = _material(recipe, data)
+    settings = _spoken(recipe)
+
+    def moved(name: str, source: ParentModel, rows: VocabularyTransfer) -> Transferred:
+        return transfer(rows, source, material, output / f"vocabulary-{name}")
+
+    def derived(name: str, source: ParentModel, rows: VocabularyTransfer) -> Start:
+        return _from(name, recipe, source, moved(name, source, rows).parent)
+
+    transferred = moved(GRAFT, parent, settings)
+    makers: dict[str, Callable[[], Start]] = {
+        SCRATCH: lambda: _scratch(recipe, transferred.parent, data.train, output / SCRATCH),
+        RANDOM: lambda: random_weights(RANDOM, transferred.parent),
+        SHUFFLED: lambda: derived(SHUFFLED, _shuffled(recipe, parent), settings),
+        ROWS: lambda: derived(ROWS, parent, _random_rows(settings)),
     }
-    return [from_parent(GRAFT, parent), *(makers[name]() for name in controls.arms)]
+    graft = _from(GRAFT, recipe, parent, transferred.parent)
+    if "parameters" not in (recipe.transfer.moves or ("parameters",)):
+        graft = random_weights(GRAFT, transferred.parent)
+    return Begun((graft, *(makers[name]() for name in recipe.controls.arms)), transferred)
 
 
-def from_parent(name: str, parent: ParentModel) -> Start:
-    """Begin with the parent's weights."""
+def _spoken(recipe: GraftRecipe) -> VocabularyTransfer:
+    """The vocabulary's settings with every language that the recipe translates."""
+    parts = (recipe.train, recipe.rehearsal, recipe.dev, recipe.test)
+    spoken = {code for part in parts for pairs in part for code in (pairs.source, pairs.target)}
+    languages = dict.fromkeys([*recipe.vocabulary.languages, *sorted(spoken)])
+    return recipe.vocabulary.model_copy(update={"languages": list(languages)})
+
+
+def _random_rows(settings: VocabularyTransfer) -> VocabularyTransfer:
+    if settings.method == "keep":
+        raise RecipeError(
+            'controls.arms: random-rows has no rows to draw where vocabulary.method is "keep"'
+        )
+    return settings.model_copy(update={"rows": "random", "temperature": None})
+
+
+def _material(recipe: GraftRecipe, data: Data) -> Material:
+    sources = [*recipe.train, *recipe.rehearsal]
+    material = material_of_pairs(recipe.vocabulary, sources, [*data.train, *data.rehearsal])
+    texts = {code: list(lines) for code, lines in material.texts.items()}
+    named = {text.language for text in recipe.vocabulary.texts}
+    for source, rows in zip(recipe.monolingual, data.monolingual, strict=True):
+        if source.language not in named:
+            texts.setdefault(source.language, []).extend(row[0] for row in rows)
+    return Material(texts, material.parallel)
+
+
+def _from(name: str, recipe: GraftRecipe, parent: ParentModel, derived: ParentModel) -> Start:
+    """Begin with the parent's weights, under the child's pieces."""
 
     def make(dropout: float, seed: int) -> MarianMTModel:
-        return load_model(parent.folder, dropout)
+        return load_model(derived.folder, dropout)
 
-    return Start(name, parent.codec, parent.sha256, make)
+    rows = None
+    if derived.sha256 != parent.sha256:
+        # The row of padding, the last, is nobody's: it never moves.
+        rows = [*matches(parent.codec, derived.codec, "match").tolist(), -1]
+    origin = Origin(rows=rows, state=parent.folder)
+    return Start(
+        name, derived.codec, derived.sha256, make, adaptation=recipe.adaptation, origin=origin
+    )
 
 
-def _random(parent: ParentModel) -> Start:
+def random_weights(name: str, parent: ParentModel) -> Start:
     """Everything as the graft, but random weights: what a parent of no knowledge gives."""
 
     def make(dropout: float, seed: int) -> MarianMTModel:
         model = load_model(parent.folder, dropout)
         return new_model(shape_of(model), model.config.vocab_size, seed)
 
-    return Start(RANDOM, parent.codec, f"random {parent.sha256}", make)
+    return Start(name, parent.codec, f"random {parent.sha256}", make)
 
 
-def _shuffled(location: str, parent: ParentModel) -> Start:
+def _shuffled(recipe: GraftRecipe, parent: ParentModel) -> ParentModel:
     """The same pieces and shape, from a parent that learnt no translation."""
+    location = str(recipe.controls.shuffled_parent)
     other = find_parent(location)
     same = other.codec.spm.serialized_model_proto() == parent.codec.spm.serialized_model_proto()
     if not same or shape_of(load_model(other.folder)) != shape_of(load_model(parent.folder)):
@@ -89,20 +159,16 @@ def _shuffled(location: str, parent: ParentModel) -> Start:
             f"controls.shuffled_parent {location!r} has other pieces or another shape than the "
             f"parent {parent.name!r}; pretrain it by the parent's own recipe with --shuffle-targets"
         )
-    return from_parent(SHUFFLED, other)
+    return other
 
 
 def _scratch(
-    settings: Scratch,
-    parent: ParentModel,
-    sources: Sequence[Pairs],
-    train: Sequence[Sequence[Row]],
-    folder: Path,
+    recipe: GraftRecipe, parent: ParentModel, train: Sequence[Sequence[Row]], folder: Path
 ) -> Start:
     """The child's text alone, with pieces of its own where the recipe says so."""
-    codec = parent.codec
-    if settings.vocabulary is not None:
-        codec = _own_pieces(sources, train, settings.vocabulary, folder)
+    settings, codec = recipe.controls.scratch, parent.codec
+    if settings.vocabulary is not None and any(train):
+        codec = _own_pieces(recipe.train, train, settings.vocabulary, folder)
     shape = settings.model
 
     def make(dropout: float, seed: int) -> MarianMTModel:

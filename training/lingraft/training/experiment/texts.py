@@ -1,4 +1,4 @@
-"""All text of a graft, split by what it is for."""
+"""All text of a graft, split by what it is for, with nothing of dev or test in train."""
 
 from __future__ import annotations
 
@@ -6,64 +6,164 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lingraft.training.data import corpora
+from lingraft.training.data.contamination import Guarded, Overlap, Part, guard
 from lingraft.training.data.corpora import Row
 from lingraft.training.data.testsets import TestSet
 from lingraft.training.errors import DataError
-from lingraft.training.parents.find import ParentModel
+from lingraft.training.instances.influences import Influences
+from lingraft.training.instances.mixing import Mixed, mix
+from lingraft.training.instances.selection import Selected, select
+from lingraft.training.recipe.instances import Selection
 from lingraft.training.recipe.recipes import GraftRecipe, Pairs
+from lingraft.training.recipe.synthesis import Monolingual
+from lingraft.training.synthesis.texts import read_texts
 
 
 @dataclass(frozen=True)
 class Data:
     """Text of a translation graft.
 
-    dropped: training rows left out because a side stands in dev or test.
+    rehearsal: the parent's sentences that move to the child, after selection.
+    dropped: rows of train, rehearsal and monolingual text left out because a side stands in dev or
+        test.
+    overlaps: where they stood, and dev rows in test.
+    selected: what was chosen of each rehearsal source, where the recipe chooses.
+    mixed: how often an epoch visits train and rehearsal, where the recipe mixes by temperature.
     """
 
     train: list[list[Row]]
     rehearsal: list[list[Row]]
+    monolingual: list[list[Row]]
     select: list[TestSet]
     decide: list[TestSet]
     test: list[TestSet]
     parent_test: list[TestSet]
     dropped: int
+    overlaps: list[Overlap]
+    selected: list[Selected]
+    mixed: Mixed | None
 
     @property
     def select_rows(self) -> list[list[Row]]:
         """What settings are chosen on: a run is the same run only on the same text."""
         return [list(zip(test.sources, test.references, strict=True)) for test in self.select]
 
+    @property
+    def influences(self) -> list[Influences]:
+        """The most helpful and most harmful sentences of each rehearsal source."""
+        return [chosen.influences for chosen in self.selected]
 
-def load_data(recipe: GraftRecipe, parent: ParentModel) -> Data:
-    """Read and split everything; rows of train that stand in dev or test, and of dev that stand in
-    test, are left out.
+    def texts_of(self, recipe: GraftRecipe, language: str) -> list[str]:
+        """Monolingual text of one language."""
+        sources = zip(recipe.monolingual, self.monolingual, strict=True)
+        return [row[0] for source, rows in sources if source.language == language for row in rows]
+
+
+def load_data(recipe: GraftRecipe) -> Data:
+    """Read and split everything; what stands in dev or test leaves train, what stands in test
+    leaves dev.
 
     Raises:
-        ParentError: the parent has no tag for a language.
-        DataError: files are faulty, or nothing is left to train on.
+        DataError: files are faulty, nothing is left to train on, or rows stand in two parts and the
+            recipe says to stop.
     """
     parts = (recipe.train, recipe.rehearsal, recipe.dev, recipe.test, recipe.parent_test)
-    spoken = {code for part in parts for pairs in part for code in (pairs.source, pairs.target)}
-    parent.require_tags(spoken)
     rows = corpora.read_pairs([pairs for part in parts for pairs in part])
     train, rehearsal, dev, test, parent_test = _regroup(rows, parts)
-    dev = [corpora.without(texts, corpora.keys(test)) for texts in dev]
-    held_out = corpora.keys([*dev, *test, *parent_test])
-    clean = [corpora.without(texts, held_out) for texts in (*train, *rehearsal)]
-    if not (any(clean[: len(train)]) and all(dev)):
+    monolingual = read_texts(recipe.monolingual)
+    guarded = _guarded(recipe, [*train, *rehearsal, *monolingual], dev, [*test, *parent_test])
+    ends = (len(train), len(train) + len(rehearsal))
+    clean, dev = guarded.train.rows, guarded.dev.rows
+    if (train and not any(clean[: ends[0]])) or not all(dev):
         raise DataError("every row of train or of a dev set stands in test too; split it anew")
+    kept, selected = _selected(recipe, clean[: ends[0]], clean[ends[0] : ends[1]])
     halves = [(texts[0::2], texts[1::2] or texts) for texts in dev]
     return Data(
-        train=clean[: len(train)],
-        rehearsal=clean[len(train) :],
+        train=clean[: ends[0]],
+        rehearsal=kept,
+        monolingual=clean[ends[1] :],
         select=corpora.test_sets(recipe.dev, [h[0] for h in halves], recipe.dev_sentences),
         decide=corpora.test_sets(recipe.dev, [h[1] for h in halves], None),
         test=corpora.test_sets(recipe.test, test, None),
         parent_test=corpora.test_sets(recipe.parent_test, parent_test, None),
-        dropped=sum(map(len, (*train, *rehearsal))) - sum(map(len, clean)),
+        dropped=guarded.train.count,
+        overlaps=[*guarded.train.overlaps, *guarded.dev.overlaps],
+        selected=selected,
+        mixed=_mixed(recipe, clean[: ends[0]], kept),
     )
 
 
 def _regroup(rows: list[list[Row]], parts: Sequence[Sequence[Pairs]]) -> list[list[list[Row]]]:
     supply = iter(rows)
     return [[next(supply) for _ in part] for part in parts]
+
+
+def _guarded(
+    recipe: GraftRecipe, train: list[list[Row]], dev: list[list[Row]], test: list[list[Row]]
+) -> Guarded[Row]:
+    sources: list[Pairs | Monolingual] = [*recipe.train, *recipe.rehearsal, *recipe.monolingual]
+    held_out = [*recipe.test, *recipe.parent_test]
+    return guard(
+        [Part(s.name, rows) for s, rows in zip(sources, train, strict=True)],
+        [Part(s.name, rows) for s, rows in zip(recipe.dev, dev, strict=True)],
+        [Part(s.name, rows) for s, rows in zip(held_out, test, strict=True)],
+        recipe.contamination,
+    )
+
+
+def _selected(
+    recipe: GraftRecipe, train: Sequence[list[Row]], rehearsal: list[list[Row]]
+) -> tuple[list[list[Row]], list[Selected]]:
+    """The rehearsal rows that are like the child's, source by source."""
+    rule = recipe.selection
+    if rule is None:
+        return rehearsal, []
+    chosen = []
+    for source, rows in zip(recipe.rehearsal, rehearsal, strict=True):
+        sample = [
+            row
+            for pairs, own in zip(recipe.train, train, strict=True)
+            for row in _turned(pairs, own, source, rule)
+        ]
+        if not sample:
+            raise DataError(
+                f"selection: no training text shares the {rule.side} language of {source.name} "
+                f"({source.source}-{source.target}); set selection.side"
+            )
+        chosen.append(select(rows, sample, rule, recipe.seed))
+    kept = [
+        [rows[i] for i in each.indices.tolist()]
+        for rows, each in zip(rehearsal, chosen, strict=True)
+    ]
+    return kept, chosen
+
+
+def _turned(pairs: Pairs, rows: Sequence[Row], like: Pairs, rule: Selection) -> list[Row]:
+    """The child's rows with the language that is compared on the side where `like` has it."""
+    wanted = {
+        "source": (like.source,),
+        "target": (like.target,),
+        "both": (like.source, like.target),
+    }
+    compared = wanted[rule.side]
+    place = 1 if rule.side == "target" else 0
+    own = (pairs.source, pairs.target)
+    if own[place : place + len(compared)] == compared:
+        return list(rows)
+    if own[::-1][place : place + len(compared)] == compared:
+        return [(right, left) for left, right in rows]
+    return []
+
+
+def _mixed(
+    recipe: GraftRecipe, train: Sequence[list[Row]], rehearsal: Sequence[list[Row]]
+) -> Mixed | None:
+    if recipe.mixing is None:
+        return None
+    sources = [*recipe.train, *recipe.rehearsal]
+    sizes = [
+        len(rows) * (2 if source.both_directions else 1)
+        for source, rows in zip(sources, [*train, *rehearsal], strict=True)
+    ]
+    parents = [False] * len(train) + [True] * len(rehearsal)
+    return mix(sizes, parents, recipe.mixing)

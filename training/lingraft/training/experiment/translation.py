@@ -8,84 +8,92 @@ from pathlib import Path
 
 from transformers import MarianMTModel
 
-from lingraft.training.data import corpora
-from lingraft.training.data.batches import Corpus
 from lingraft.training.data.testsets import TestSet
+from lingraft.training.errors import RecipeError
+from lingraft.training.experiment.jobs import dev_batches, pairs_job
 from lingraft.training.experiment.measuring import Answerer
 from lingraft.training.experiment.seeds import Seeded, train_seeds
+from lingraft.training.experiment.stages import Staged, through_stages
 from lingraft.training.experiment.starts import Start
 from lingraft.training.experiment.texts import Data
 from lingraft.training.gate.significance import GRAFT
 from lingraft.training.measure.evaluate import translate
 from lingraft.training.measure.metrics import mean_chrf
-from lingraft.training.models.marian import TranslationLoss, freeze_padding_row
-from lingraft.training.models.tensors import all_batches, collate
-from lingraft.training.recipe.identity import identity_of
+from lingraft.training.models.marian import TranslationLoss, freeze_padding_row, load_weights
 from lingraft.training.recipe.recipes import GraftRecipe
-from lingraft.training.run.arms import Arm, Build, Built
-from lingraft.training.run.loop import Batch, Job
-from lingraft.training.vocabulary.codec import Codec, shorten
+from lingraft.training.recipe.settings import Grid, Training
+from lingraft.training.run.arms import Arm, Build, Built, Chosen
+from lingraft.training.vocabulary.codec import Codec
 
 
 def train(start: Start, recipe: GraftRecipe, data: Data, output: Path) -> Seeded:
-    """Tune and train one arm with every seed."""
-    settings, grid = recipe.training, recipe.grid
-    if start.name != GRAFT and recipe.controls.steps:
-        settings = settings.model_copy(update={"max_steps": recipe.controls.steps})
-        share = settings.max_steps / recipe.training.max_steps
-        grid = grid.model_copy(update={"trial_steps": round(grid.trial_steps * share)})
-    job = _job(start, recipe, data, output)
+    """Take one arm through the stages, then tune and train it on pairs, with every seed.
+
+    Without pairs, as in unsupervised transfer, the stages are all of it.
+    """
+    settings, grid = _budget(start, recipe)
+    seeds = range(recipe.seed, recipe.seed + recipe.seeds)
+    staged = {seed: through_stages(start, recipe, data, seed, output) for seed in seeds}
+    first = staged[recipe.seed]
+    if not any(first.rows):
+        return Seeded(
+            start.name, tuple(_untuned(start, recipe, data, staged, seed) for seed in seeds)
+        )
+    job = pairs_job(start, recipe, data, first.sources, first.rows, output)
     dev = dev_batches(data.select, start.codec, settings.max_tokens)
-    build = _builder(start, recipe, data.select)
+    build = _builder(start, recipe, data.select, staged)
     return train_seeds(start.name, build, grid, replace(job, settings=settings), dev, recipe.seeds)
 
 
-def _job(start: Start, recipe: GraftRecipe, data: Data, output: Path) -> Job:
-    sources, rows = list(recipe.train), list(data.train)
-    if not start.child_only:
-        sources, rows = sources + recipe.rehearsal, rows + data.rehearsal
-    settings = recipe.training
-    corpus, weights = corpora.training_corpus(sources, rows, start.codec, settings.max_tokens)
-    return Job(
-        name=start.name,
-        folder=output,
-        corpus=corpus,
-        weights=weights,
-        collate=lambda indices: collate(corpus, indices, start.codec.pad),
-        count=lambda batch: int((batch["labels"] >= 0).sum()),
-        score_name="chrF++",
-        settings=settings,
-        seed=recipe.seed,
-        identity=identity_of(recipe, [*rows, *data.select_rows], start.sha256),
-    )
-
-
-def dev_batches(tests: Sequence[TestSet], codec: Codec, limit: int) -> list[Batch]:
-    """Held-out sentences with their references as targets."""
-    pairs = [
-        (
-            shorten(codec.encode_source(source, t.source_language, t.target_language), limit),
-            shorten(codec.encode_target(reference, t.target_language), limit),
-        )
-        for t in tests
-        for source, reference in zip(t.sources, t.references, strict=True)
-    ]
-    return all_batches(Corpus(pairs, [0] * len(pairs)), codec.pad)
+def _budget(start: Start, recipe: GraftRecipe) -> tuple[Training, Grid]:
+    """The recipe's, or the controls' where they have one of their own."""
+    settings, grid = recipe.training, recipe.grid
+    if start.name == GRAFT or not recipe.controls.steps:
+        return settings, grid
+    settings = settings.model_copy(update={"max_steps": recipe.controls.steps})
+    share = settings.max_steps / recipe.training.max_steps
+    return settings, grid.model_copy(update={"trial_steps": round(grid.trial_steps * share)})
 
 
 def _builder(
-    start: Start, recipe: GraftRecipe, select: Sequence[TestSet]
+    start: Start, recipe: GraftRecipe, select: Sequence[TestSet], staged: dict[int, Staged]
 ) -> Callable[[int], Build]:
     def of_seed(seed: int) -> Build:
         def build(dropout: float) -> Built:
-            model = start.make(dropout, seed)
-            freeze_padding_row(model)
-            loss = TranslationLoss(model, recipe.training.label_smoothing)
-            return loss, lambda: _mean_chrf(model, start.codec, select)
+            return _built(start, recipe, select, staged[seed], dropout, seed)
 
         return build
 
     return of_seed
+
+
+def _built(
+    start: Start,
+    recipe: GraftRecipe,
+    select: Sequence[TestSet],
+    staged: Staged,
+    dropout: float,
+    seed: int,
+) -> tuple[TranslationLoss, Callable[[], float]]:
+    model = start.make(dropout, seed)
+    if staged.weights is not None:
+        load_weights(model, staged.weights)
+    freeze_padding_row(model)
+    loss = TranslationLoss(model, recipe.training.label_smoothing)
+    return loss, lambda: _mean_chrf(model, start.codec, select)
+
+
+def _untuned(
+    start: Start, recipe: GraftRecipe, data: Data, staged: dict[int, Staged], seed: int
+) -> Arm:
+    """An arm that its stages alone have trained."""
+    state = staged[seed].state
+    if state is None:
+        raise RecipeError("train holds no pairs and no stage trains: nothing is learnt")
+    dropout = recipe.stages[-1].dropout
+    loss, score = _built(start, recipe, data.select, staged[seed], dropout, seed)
+    training = recipe.stages[-1].training or recipe.training
+    return Arm(start.name, loss, state, (), Chosen(training.learning_rate, dropout, score()))
 
 
 def _mean_chrf(model: MarianMTModel, codec: Codec, tests: Sequence[TestSet]) -> float:

@@ -41,7 +41,7 @@ def typed_translation(recipe: GraftRecipe, known: Sequence[str]) -> TypedTransfe
     sources = [*recipe.train, *recipe.dev, *recipe.test]
     spoken = [code for pairs in sources for code in (pairs.source, pairs.target)]
     spoken += [text.language for text in recipe.monolingual]
-    child = recipe.transfer.child or _new(spoken, known)
+    child = recipe.transfer.child or _new(spoken, known) or tuple(sorted(set(spoken)))
     moves = recipe.transfer.moves or _moved(bool(recipe.rehearsal))
     result = TypedTransfer(recipe.transfer.kind, moves, child)
     _refuse(recipe.name, result, [*_moves_fit(recipe, moves), *_pairs_fit(recipe, result)])

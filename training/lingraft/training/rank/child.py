@@ -12,7 +12,7 @@ from functools import cached_property
 
 from lingraft.training.data import corpora
 from lingraft.training.data.corpora import Row
-from lingraft.training.data.tables import Table, read_tables
+from lingraft.training.data.labelled import read_labelled
 from lingraft.training.errors import DataError
 from lingraft.training.recipe.recipes import ClassifyRecipe, GraftRecipe, Labelled, Pairs
 from lingraft.training.vocabulary.codec import Codec
@@ -137,7 +137,9 @@ def _translations(
 
 
 def _classifier(recipe: ClassifyRecipe) -> Child:
-    tables = _labelled([*recipe.train, *recipe.dev])
+    tables: list[list[Row]] = [
+        list(rows) for rows in read_labelled([*recipe.train, *recipe.dev], recipe.seed)
+    ]
     rows, dev = tables[: len(recipe.train)], tables[len(recipe.train) :]
     held_out = corpora.keys([[(row[0],) for row in texts] for texts in dev])
     rows = _some([_unseen(texts, held_out) for texts in rows])
@@ -148,18 +150,6 @@ def _classifier(recipe: ClassifyRecipe) -> Child:
     if strange := sorted({example.answer for example in examples[1]} - set(child.labels)):
         raise DataError(f"dev has labels that train lacks: {', '.join(strange)}")
     return child
-
-
-def _labelled(sources: Sequence[Labelled]) -> list[list[Row]]:
-    """Rows (text, label, language)."""
-    tables = []
-    for source in sources:
-        more = () if source.language_column is None else (source.language_column,)
-        tables.append(Table(source.path, (*source.columns, *more), source.header))
-    return [
-        [(row[0], row[1], source.language or row[2]) for row in rows]
-        for source, rows in zip(sources, read_tables(tables), strict=True)
-    ]
 
 
 def _unseen(rows: Sequence[Row], held_out: set[str]) -> list[Row]:

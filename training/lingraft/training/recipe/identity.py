@@ -21,6 +21,11 @@ FREE = {
     "seeds",
     "controls",
     "gate",
+    "ranking",
+    "explanation",
+    "calibration",
+    "contamination",
+    "serve_parent",
 }
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lingraft.training.data.labelled import LabelledRow
 from lingraft.training.recipe.synthesis import Filters, TranslateTrain
 from lingraft.training.synthesis.filters import Sifted, sift
 from lingraft.training.synthesis.generate import Translator
-
-LabelledRow = tuple[str, str, str]  # text, label, language
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,80 @@
+"""The loop's jobs over pairs, and dev as batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lingraft.training.data import corpora
+from lingraft.training.data.batches import Corpus
+from lingraft.training.data.corpora import Row
+from lingraft.training.data.testsets import TestSet
+from lingraft.training.experiment.starts import Start
+from lingraft.training.experiment.texts import Data
+from lingraft.training.models.tensors import all_batches, collate
+from lingraft.training.recipe.identity import identity_of
+from lingraft.training.recipe.recipes import GraftRecipe
+from lingraft.training.recipe.settings import Pairs
+from lingraft.training.run.loop import Batch, Job
+from lingraft.training.vocabulary.codec import Codec, shorten
+
+
+def pairs_job(
+    start: Start,
+    recipe: GraftRecipe,
+    data: Data,
+    sources: Sequence[Pairs],
+    rows: Sequence[list[Row]],
+    folder: Path,
+) -> Job:
+    """Training on pairs, and on the parent's sentences where the arm may see them.
+
+    Args:
+        start: how the arm begins.
+        recipe: its training settings and seed are the job's.
+        data: rehearsal, how it is mixed in, and dev.
+        sources: where `rows` come from.
+        rows: pairs of every source.
+        folder: where the job's runs lie.
+    """
+    wanted, texts, codec = list(sources), list(rows), start.codec
+    if not start.child_only:
+        wanted, texts = wanted + recipe.rehearsal, texts + data.rehearsal
+    most = recipe.training.max_tokens
+    corpus, weights = corpora.training_corpus(wanted, texts, codec, most)
+    if data.mixed and len(weights) == len(data.mixed.weights):
+        weights = data.mixed.weights
+    return Job(
+        name=start.name,
+        folder=folder,
+        corpus=corpus,
+        weights=weights,
+        collate=lambda indices: collate(corpus, indices, codec.pad),
+        count=lambda batch: int((batch["labels"] >= 0).sum()),
+        score_name="chrF++",
+        settings=recipe.training,
+        seed=recipe.seed,
+        identity=pairs_identity(start, recipe, texts, data),
+        adaptation=start.adaptation,
+        origin=start.origin,
+    )
+
+
+def pairs_identity(
+    start: Start, recipe: GraftRecipe, texts: Sequence[Sequence[Row]], data: Data
+) -> str:
+    """What a resumed run of this arm shares with the one that began."""
+    return identity_of(recipe, [*texts, *data.select_rows], start.sha256)
+
+
+def dev_batches(tests: Sequence[TestSet], codec: Codec, limit: int) -> list[Batch]:
+    """Held-out sentences with their references as targets."""
+    pairs = [
+        (
+            shorten(codec.encode_source(source, t.source_language, t.target_language), limit),
+            shorten(codec.encode_target(reference, t.target_language), limit),
+        )
+        for t in tests
+        for source, reference in zip(t.sources, t.references, strict=True)
+    ]
+    return all_batches(Corpus(pairs, [0] * len(pairs)), codec.pad)
