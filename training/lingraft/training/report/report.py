@@ -1,9 +1,9 @@
-"""The transfer report: what was tried, what each arm scored, the verdict and its interval."""
+"""The transfer report of a journey, as a page, as JSON with the same content and as Markdown."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +12,32 @@ from lingraft.training import graft as translation
 from lingraft.training.data.corpora import spread
 from lingraft.training.gate.verdict import Comparison, Interval
 from lingraft.training.measure.metrics import bleu, chrf
+from lingraft.training.report.markdown import as_markdown
+from lingraft.training.report.origin import cost_of, provenance_of, slices_of
+from lingraft.training.report.page import as_html
+from lingraft.training.report.schema import complete
 from lingraft.training.run.arms import Arm
 
+__all__ = [
+    "Report",
+    "as_html",
+    "as_json",
+    "as_markdown",
+    "classification_report",
+    "translation_report",
+    "write_report",
+]
+
 Report = dict[str, Any]
-_ARMS = ("graft", "control", "parent")
 _EXAMPLES = 10
 
 
 def translation_report(graft: translation.Graft, *, examples: bool) -> Report:
     """All figures of a translation graft; `examples` adds sentences with their translations."""
+    test = _directions(graft.test)
     report: Report = {
         "name": graft.recipe.name,
+        "task": "translation",
         "parent": {"name": graft.parent.name, "sha256": graft.parent.sha256},
         "verdict": graft.verdict.value,
         "reason": graft.reason,
@@ -31,7 +46,11 @@ def translation_report(graft: translation.Graft, *, examples: bool) -> Report:
         "training_rows": sum(map(len, graft.data.train)),
         "rows_dropped_for_overlap": graft.data.dropped,
         "dev": _directions(graft.dev),
-        "test": _directions(graft.test),
+        "test": test,
+        "results": [_result(direction) for direction in test],
+        "slices": slices_of(graft),
+        "cost": cost_of(graft),
+        "provenance": provenance_of(graft),
         "test_openings": graft.test_openings,
         "forgetting": [
             {
@@ -69,6 +88,19 @@ def _direction(measured: translation.Measured, i: int) -> Report:
     }
 
 
+def _result(direction: Report) -> Report:
+    """A direction as the page shows it."""
+    scores = direction["scores"]
+    baseline = max((arm for arm in scores if arm != "graft"), key=lambda a: scores[a]["chrF++"])
+    arms = [
+        {"name": arm, "scores": [each["chrF++"]], "others": {"BLEU": each["BLEU"]}}
+        for arm, each in scores.items()
+    ]
+    same = ("direction", "test_set", "sentences", "gain", "signatures")
+    kept = {key: direction[key] for key in same}
+    return {"metric": "chrF++", "arms": arms, "baseline": baseline, **kept}
+
+
 def _examples(measured: translation.Measured) -> list[Report]:
     return [
         {
@@ -84,17 +116,32 @@ def _examples(measured: translation.Measured) -> list[Report]:
 
 def classification_report(graft: classification.Graft, *, examples: bool) -> Report:
     """All figures of a classifier graft; `examples` adds texts with their predicted labels."""
+    test = {**_accuracies(graft.test_comparison), "texts": len(graft.test)}
     report: Report = {
         "name": graft.recipe.name,
+        "task": "classification",
         "parent": {"name": graft.parent.name, "sha256": graft.parent.sha256},
         "verdict": graft.verdict.value,
         "reason": graft.reason,
+        "gain": test["gain"],
         "labels": list(graft.labels),
         "arms": {"graft": _arm(graft.graft), "control": _arm(graft.control)},
         "training_rows": len(graft.train),
         "rows_dropped_for_overlap": graft.dropped,
         "dev": _accuracies(graft.dev_comparison),
-        "test": {**_accuracies(graft.test_comparison), "texts": len(graft.test)},
+        "test": test,
+        "results": [
+            {
+                "language": ", ".join(dict.fromkeys(row[2] for row in graft.test)),
+                "sentences": len(graft.test),
+                "metric": "accuracy",
+                "arms": [{"name": arm, "scores": [s]} for arm, s in test["accuracy"].items()],
+                "baseline": "control",
+                "gain": test["gain"],
+            }
+        ],
+        "cost": cost_of(graft),
+        "provenance": provenance_of(graft),
         "test_openings": graft.test_openings,
     }
     if examples:
@@ -138,61 +185,13 @@ def _interval(interval: Interval, digits: int = 2) -> Mapping[str, float]:
 
 
 def as_json(report: Report) -> bytes:
-    """The report as UTF-8 JSON."""
-    return (json.dumps(report, ensure_ascii=False, indent=1) + "\n").encode()
-
-
-def as_markdown(report: Report) -> str:
-    """The report for people: verdict first."""
-    times = report["test_openings"]
-    lines = [
-        f"# {report['name']}: {report['verdict']}",
-        "",
-        f"{report['reason'][0].upper()}{report['reason'][1:]}. Decided on dev; the table is of "
-        f"test, opened {'once' if times == 1 else f'{times} times'}.",
-        "",
-    ]
-    lines += [f"Grafted onto {report['parent']['name']} from {report['training_rows']:,} rows.", ""]
-    lines += _accuracy_table(report) if "labels" in report else _score_table(report["test"])
-    if report.get("forgetting"):
-        lines += ["", "What the graft forgot of its parent:", ""]
-        lines += ["| test set | direction | before | after |", "|---|---|---|---|"]
-        lines += [
-            f"| {f['test_set']} | {f['direction']} | {f['before']:.1f} | {f['after']:.1f} |"
-            for f in report["forgetting"]
-        ]
-    return "\n".join(lines) + "\n"
-
-
-def _score_table(tests: Sequence[Report]) -> list[str]:
-    lines = [
-        "| test set | direction | sentences | metric | graft | control | parent | gain, 95% |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for test in tests:
-        gain = test["gain"]
-        note = f"{gain['value']:+.1f} [{gain['low']:+.1f}, {gain['high']:+.1f}]"
-        for metric in ("chrF++", "BLEU"):
-            cells = " | ".join(f"{test['scores'][arm][metric]:.1f}" for arm in _ARMS)
-            head = f"| {test['test_set']} | {test['direction']} | {test['sentences']} | {metric}"
-            lines.append(f"{head} | {cells} | {note if metric == 'chrF++' else ''} |")
-    signatures = tests[0]["signatures"].values()
-    return [*lines, "", *(f"- `{signature}`" for signature in signatures)]
-
-
-def _accuracy_table(report: Report) -> list[str]:
-    test = report["test"]
-    gain, accuracy = test["gain"], test["accuracy"]
-    return [
-        "| texts | graft | control | gain, 95% |",
-        "|---|---|---|---|",
-        f"| {test['texts']} | {accuracy['graft']:.3f} | {accuracy['control']:.3f} | "
-        f"{gain['value']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}] |",
-    ]
+    """The report as UTF-8 JSON, with all that follows from the rest (`schema.complete`)."""
+    return (json.dumps(complete(report), ensure_ascii=False, indent=1) + "\n").encode()
 
 
 def write_report(report: Report, folder: Path) -> None:
-    """`report.json` and `report.md` in `folder`."""
+    """`report.html`, `report.json` and `report.md` in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").write_bytes(as_json(report))
     (folder / "report.md").write_text(as_markdown(report), encoding="utf-8")
+    (folder / "report.html").write_text(as_html(report), encoding="utf-8")
