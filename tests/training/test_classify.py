@@ -131,7 +131,7 @@ def test_the_report_holds_every_figure(run: Path) -> None:
     assert right / 40 == report["test"]["accuracy"]["graft"]
     table = (run / "report.md").read_text(encoding="utf-8")
     assert table.startswith(f"# toy-labels: {report['verdict']}\n")
-    assert "| texts | graft | control | gain, 95% |" in table
+    assert "| graft | from scratch | gain, 95% |" in table
 
 
 def test_the_bundle_tells_what_was_measured(run: Path) -> None:

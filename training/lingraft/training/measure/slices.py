@@ -231,4 +231,6 @@ def _most_repeats(words: Sequence[str]) -> int:
 
 def _stutters(text: str) -> bool:
     """Whether a string that holds a letter stands six times in a row."""
-    return any(re.search(r"[^\W\d_]", found[1]) for found in _CHARACTER_LOOP.finditer(text))
+    return any(
+        re.search(r"[^\W\d_]", found[1]) for found in _CHARACTER_LOOP.finditer(text.casefold())
+    )

@@ -76,7 +76,7 @@ def _gain(result: Result) -> str:
     if (gain := result.get("gain")) is None:
         return ""
     decimals = words.digits(result["metric"])
-    value, low, high = (f"{gain[end]:+.{decimals}f}" for end in ("value", "low", "high"))  # type: ignore[literal-required]
+    value, low, high = (f"{gain[end]:+.{decimals}f}" for end in ("value", "low", "high"))
     return (
         f"no difference shown [{low}, {high}]"
         if words.crosses_zero(gain)

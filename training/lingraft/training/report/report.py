@@ -15,7 +15,7 @@ from lingraft.training.measure.metrics import bleu, chrf
 from lingraft.training.report.markdown import as_markdown
 from lingraft.training.report.origin import cost_of, provenance_of, slices_of
 from lingraft.training.report.page import as_html
-from lingraft.training.report.schema import complete
+from lingraft.training.report.schema import Document, complete
 from lingraft.training.run.arms import Arm
 
 __all__ = [
@@ -184,12 +184,12 @@ def _interval(interval: Interval, digits: int = 2) -> Mapping[str, float]:
     }
 
 
-def as_json(report: Report) -> bytes:
+def as_json(report: Document | Report) -> bytes:
     """The report as UTF-8 JSON, with all that follows from the rest (`schema.complete`)."""
     return (json.dumps(complete(report), ensure_ascii=False, indent=1) + "\n").encode()
 
 
-def write_report(report: Report, folder: Path) -> None:
+def write_report(report: Document | Report, folder: Path) -> None:
     """`report.html`, `report.json` and `report.md` in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").write_bytes(as_json(report))

@@ -238,7 +238,8 @@ def complete(report: Document | dict[str, Any]) -> Document:
 
 def without_sentences(report: Document | dict[str, Any]) -> Document:
     """A copy that shows no sentence of any data set."""
-    bare = {key: value for key, value in report.items() if key != "examples"}
+    content: dict[str, Any] = dict(report)
+    bare = {key: value for key, value in content.items() if key != "examples"}
     if "instances" in bare:
         hidden = ("helpful", "harmful")
         bare["instances"] = {k: v for k, v in bare["instances"].items() if k not in hidden}
@@ -257,7 +258,7 @@ def _with_spread(arm: ArmScores) -> ArmScores:
     scores = arm["scores"]
     spread = stdev(scores) if len(scores) > 1 else None
     mean = round(fmean(scores), 4)
-    return {"mean": mean, "sd": None if spread is None else round(spread, 4), **arm}  # type: ignore[misc]
+    return {"mean": mean, "sd": None if spread is None else round(spread, 4), **arm}
 
 
 def _seeds_needed(result: Result) -> SeedsNeeded | None:

@@ -109,18 +109,18 @@ def join(*parts: Text) -> Markup:
     return Markup("").join(parts)
 
 
-def crosses_zero(gain: Mapping[str, float]) -> bool:
+def crosses_zero(gain: Mapping[str, Any]) -> bool:
     """Whether chance alone explains it."""
     return gain["low"] <= 0 <= gain["high"]
 
 
-def span(gain: Mapping[str, float], decimals: int = 1) -> Markup:
+def span(gain: Mapping[str, Any], decimals: int = 1) -> Markup:
     """ "+2.0 to +4.1" """
     low, high = (number(gain[end], decimals, sign=True) for end in ("low", "high"))
     return join(low, " to ", high)
 
 
-def claim(gain: Mapping[str, float], decimals: int = 1) -> Markup:
+def claim(gain: Mapping[str, Any], decimals: int = 1) -> Markup:
     """What may be claimed: a gain, a loss, or that no difference is shown."""
     if crosses_zero(gain):
         return join("no difference shown (95% interval ", span(gain, decimals), ")")
@@ -129,7 +129,7 @@ def claim(gain: Mapping[str, float], decimals: int = 1) -> Markup:
     return join(f"{kind} of ", value, " (95% interval ", span(gain, decimals), ")")
 
 
-def claim_cell(gain: Mapping[str, float] | None, decimals: int = 1) -> Cell:
+def claim_cell(gain: Mapping[str, Any] | None, decimals: int = 1) -> Cell:
     """A claim as a cell."""
     if gain is None:
         return Cell(DASH, number=True)

@@ -10,6 +10,7 @@ import io
 import re
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import matplotlib
 from markupsafe import Markup, escape
@@ -38,7 +39,7 @@ _VARIABLES = {
     RULE: "rule",
     **{colour: name.replace("_", "-") for name, (colour, _) in STYLES.items() if name != "control"},
 }
-_SETTINGS = {
+_SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",
     "text.parse_math": False,
     "font.size": 12,
@@ -90,7 +91,8 @@ def draw(
         drawing.patch.set_alpha(0)
         paint(drawing.subplots())
         out = io.StringIO()
-        FigureCanvasSVG(drawing).print_svg(out, metadata={"Date": None})
+        canvas: Any = FigureCanvasSVG(drawing)
+        canvas.print_svg(out, metadata={"Date": None})
     return Markup(_inline(out.getvalue(), name))
 
 

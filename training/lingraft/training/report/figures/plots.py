@@ -11,13 +11,13 @@ from matplotlib.axes import Axes
 from lingraft.training.report import words
 from lingraft.training.report.figures.canvas import INK, MUTED, RULE, draw, legend, style
 
-Series = tuple[str, Sequence[float], Sequence[Mapping[str, float]]]  # arm, x, value (low, high)
+Series = tuple[str, Sequence[float], Sequence[Mapping[str, Any]]]  # arm, x, value (low, high)
 
 _ROW = 30
 _AXIS = 62
 
 
-def forest(name: str, rows: Sequence[tuple[str, Mapping[str, float]]], unit: str) -> Markup:
+def forest(name: str, rows: Sequence[tuple[str, Mapping[str, Any]]], unit: str) -> Markup:
     """Gains with their intervals, one below another; hollow where chance explains them."""
 
     def paint(axes: Axes) -> None:
@@ -141,7 +141,7 @@ def modules(name: str, layers: Sequence[Mapping[str, Any]]) -> Markup:
 
 
 def reliability(
-    name: str, bins: Sequence[Mapping[str, float]], before: Sequence[Mapping[str, float]] = ()
+    name: str, bins: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str, Any]] = ()
 ) -> Markup:
     """Stated confidence against how often it was right; the area of a mark tells how many."""
     full = max(b["count"] for b in bins) or 1

@@ -6,7 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lingraft.training.report import words
-from lingraft.training.report.blocks import Block, Cell, Exhibit, Facts, Missing, Section, Table
+from lingraft.training.report.blocks import (
+    Block,
+    Cell,
+    Exhibit,
+    Facts,
+    Missing,
+    Section,
+    Table,
+    Text,
+)
 from lingraft.training.report.schema import Contamination, Document, Instances
 from lingraft.training.report.sections.examples import shortened
 
@@ -20,7 +29,7 @@ def contamination(report: Document) -> Section | Missing:
     dropped = found.get("dropped", report.get("rows_dropped_for_overlap"))
     if dropped is None:
         return Missing(title, "Training text was not compared with the test text.")
-    facts = [("rows left out of training", words.number(dropped, 0))]
+    facts: list[tuple[str, Text]] = [("rows left out of training", words.number(dropped, 0))]
     for key, label in (("exact", "of these the same"), ("near", "of these nearly the same")):
         if key in found:
             facts.append((label, words.number(found[key], 0)))  # type: ignore[literal-required]

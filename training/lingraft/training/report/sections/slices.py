@@ -104,10 +104,10 @@ def _rates(where: str, rates: Mapping[str, Mapping[str, Any]], _: str) -> Exhibi
         lengths = (words.optional(rates[arm].get("length_ratio"), 2) for arm in arms)
         label = "length, as a share of the right answer's"
         rows.append(words.cells(label, *lengths))
-    alarms = {rate.get("false_alarms") for rate in rates.values()} - {None}
+    alarms = [a for rate in rates.values() if (a := rate.get("false_alarms")) is not None]
     means = words.join(
         "Four ways in which a translation can be worthless, whatever its score. ",
-        *_language_note(sorted(alarms)),
+        *_language_note(alarms),
     )
     return Exhibit(
         f"{where}: faults",
@@ -132,7 +132,7 @@ def _language_note(alarms: Sequence[float]) -> list[Any]:
     return [
         "The language is judged by a small classifier over letter groups, trained on the text at "
         "hand; it wrongly accuses ",
-        words.percent(alarms[-1]),
+        words.percent(max(alarms)),
         " of genuine sentences, so a rate near that means nothing.",
     ]
 
