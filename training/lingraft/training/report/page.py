@@ -20,13 +20,19 @@ from lingraft.training.report.sections.results import name_of
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _HEADLINES = {
-    "PASS": ("The graft helped.", "Use it."),
+    "PASS": (
+        "The graft helped.",
+        "It did better than the best of the cheaper ways, by more than chance explains.",
+        "Use it.",
+    ),
     "HOLD": (
         "It is not shown that the graft helped.",
+        "What was seen may be chance, or is too little to decide on.",
         "Do not claim a gain. Test on more sentences, or train on more text.",
     ),
     "REFUSE": (
         "Do not use this graft.",
+        "Something that worked before, or a cheaper way, is better than it.",
         "Keep what you have. Look below at which language lost, and try another parent.",
     ),
 }
@@ -57,8 +63,9 @@ class Lead:
     """What stands above everything else."""
 
     headline: str
+    meaning: str
     advice: str
-    reason: str
+    reason: str  # the gate's own
     gain: Text  # what may be claimed
     figure: Figure | None
 
@@ -98,13 +105,14 @@ def _typeset(text: Text) -> Text:
 
 
 def _lead(report: Document) -> Lead:
-    headline, advice = _HEADLINES.get(report["verdict"], ("The verdict is open.", "Read on."))
+    unknown = ("The verdict is open.", "The gate did not decide.", "Read on.")
+    headline, meaning, advice = _HEADLINES.get(report["verdict"], unknown)
     gain = report.get("gain")
     metric = _metric(report)
     says: Text = "The gain was not measured."
     if gain is not None:
         says = words.join("On test text: ", words.claim(gain, words.digits(metric)), _unit(metric))
-    return Lead(headline, advice, words.reason(report), says, _forest(report, metric))
+    return Lead(headline, meaning, advice, words.reason(report), says, _forest(report, metric))
 
 
 def _metric(report: Document) -> str:

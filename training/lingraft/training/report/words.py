@@ -111,7 +111,7 @@ def join(*parts: Text) -> Markup:
 
 def crosses_zero(gain: Mapping[str, Any]) -> bool:
     """Whether chance alone explains it."""
-    return gain["low"] <= 0 <= gain["high"]
+    return bool(gain["low"] <= 0 <= gain["high"])
 
 
 def span(gain: Mapping[str, Any], decimals: int = 1) -> Markup:
