@@ -101,7 +101,7 @@ def _comparison(found: list[Result]) -> Exhibit:
 
 def _table(result: Result) -> Exhibit:
     arms, decimals = result["arms"], words.digits(result["metric"])
-    seeds = max(len(arm["scores"]) for arm in arms)
+    seeds = max((len(arm["scores"]) for arm in arms), default=1)
     others = list(dict.fromkeys(name for arm in arms for name in arm.get("others", {})))
     tested = any("gain" in arm or "p" in arm or "p_holm" in arm for arm in arms)
     columns = ["arm", *(f"run\u00a0{i + 1}" for i in range(seeds))]
