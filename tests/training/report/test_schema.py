@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import math
 from typing import Any
 
 import pytest
 
 from lingraft.training.report.origin import side_by_side
+from lingraft.training.report.page import as_html
 from lingraft.training.report.schema import VERSION, complete
 
 
@@ -40,6 +43,22 @@ def test_seeds_needed_are_those_of_the_formula() -> None:
     assert _complete(_result(effect=3.0))["seeds_needed"]["seeds"] == 4
     assert "seeds_needed" not in _complete(_result())
     assert "seeds_needed" not in _complete(_result(effect=1.0, baseline="parent"))
+
+
+def test_a_figure_that_is_none_at_all_is_missing() -> None:
+    """JSON knows no infinity; an interval without an end is no interval."""
+    report = {
+        "name": "n",
+        "verdict": "HOLD",
+        "reason": "r",
+        "gain": {"value": 1.0, "low": math.nan, "high": 2.0},
+        "explanation": {"layers": [{"module": "ffn", "reinitialised": math.inf, "cka": 0.5}]},
+    }
+    done = complete(report)
+    assert done["gain"] is None
+    assert done["explanation"]["layers"] == [{"module": "ffn", "reinitialised": None, "cka": 0.5}]
+    json.dumps(done, allow_nan=False)
+    assert "The gain was not measured." in as_html(report)
 
 
 def test_completing_twice_changes_nothing(full_report: dict[str, Any]) -> None:

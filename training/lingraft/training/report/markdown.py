@@ -73,7 +73,7 @@ def _score(arm: ArmScores, metric: str, result: Result) -> str:
 
 
 def _gain(result: Result) -> str:
-    if (gain := result.get("gain")) is None:
+    if not (gain := result.get("gain")):
         return ""
     decimals = words.digits(result["metric"])
     value, low, high = (f"{gain[end]:+.{decimals}f}" for end in ("value", "low", "high"))

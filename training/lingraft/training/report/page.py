@@ -22,7 +22,8 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _HEADLINES = {
     "PASS": (
         "The graft helped.",
-        "It did better than the best of the cheaper ways, by more than chance explains.",
+        "On the text for deciding (dev) it did better than the best of the cheaper ways, by more "
+        "than chance explains.",
         "Use it.",
     ),
     "HOLD": (
@@ -110,7 +111,7 @@ def _lead(report: Document) -> Lead:
     gain = report.get("gain")
     metric = _metric(report)
     says: Text = "The gain was not measured."
-    if gain is not None:
+    if gain:
         says = words.join("On test text: ", words.claim(gain, words.digits(metric)), _unit(metric))
     return Lead(headline, meaning, advice, words.reason(report), says, _forest(report, metric))
 
@@ -125,12 +126,12 @@ def _unit(metric: str) -> str:
 
 def _forest(report: Document, metric: str) -> Figure | None:
     rows = [
-        (name_of(result), result["gain"])
+        (name_of(result), gain)
         for result in report.get("results") or []
-        if "gain" in result and result["metric"] == metric
+        if (gain := result.get("gain")) and result["metric"] == metric
     ]
-    if "gain" in report and len(rows) > 1:
-        rows.append(("all together", report["gain"]))
+    if (pooled := report.get("gain")) and len(rows) > 1:
+        rows.append(("all together", pooled))
     if not rows:
         return None
     caption = (

@@ -225,8 +225,7 @@ class Document(TypedDict, total=False):
 
 def complete(report: Document | dict[str, Any]) -> Document:
     """A copy with all that follows from the rest; what is there already stays as it is."""
-    done = dict(report)
-    done.setdefault("version", VERSION)
+    done = {"version": VERSION, **_finite(dict(report))}
     if results := done.get("results"):
         done["results"] = [_completed(result) for result in results]
     if forgetting := done.get("forgetting"):
@@ -244,6 +243,18 @@ def without_sentences(report: Document | dict[str, Any]) -> Document:
         hidden = ("helpful", "harmful")
         bare["instances"] = {k: v for k, v in bare["instances"].items() if k not in hidden}
     return cast(Document, bare)
+
+
+def _finite(value: Any) -> Any:
+    """With None where a figure is infinite or none at all, as JSON knows neither."""
+    if isinstance(value, dict):
+        clean = {key: _finite(each) for key, each in value.items()}
+        # of an interval nothing is left when one end is missing
+        lost = {"low", "high"} <= clean.keys() and None in (clean["low"], clean["high"])
+        return None if lost else clean
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _completed(result: Result) -> Result:

@@ -131,7 +131,7 @@ def claim(gain: Mapping[str, Any], decimals: int = 1) -> Markup:
 
 def claim_cell(gain: Mapping[str, Any] | None, decimals: int = 1) -> Cell:
     """A claim as a cell."""
-    if gain is None:
+    if not gain:
         return Cell(DASH, number=True)
     ends = join(Markup('<span class="span">['), span(gain, decimals), Markup("]</span>"))
     if crosses_zero(gain):

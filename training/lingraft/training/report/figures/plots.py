@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -88,9 +89,8 @@ def curves(
     def paint(axes: Axes) -> None:
         for arm, xs, values in series:
             colour, marker = style(arm)
-            axes.plot(
-                xs, [v["value"] for v in values], marker, ls="-", color=colour, label=words.arm(arm)
-            )
+            ys = [math.nan if v["value"] is None else v["value"] for v in values]
+            axes.plot(xs, ys, marker, ls="-", color=colour, label=words.arm(arm))
             if all("low" in v and "high" in v for v in values):
                 lows, highs = [v["low"] for v in values], [v["high"] for v in values]
                 axes.fill_between(xs, lows, highs, color=colour, alpha=0.18, linewidth=0)

@@ -73,7 +73,7 @@ def _size_row(
         size if i >= len(shares) else words.join(size, " (", words.percent(shares[i], 0), ")")
     ]
     for values in curves.values():
-        score = words.number(values[i]["value"], decimals)
+        score = words.optional(values[i]["value"], decimals)
         if "low" in values[i]:
             ends = (words.number(values[i][end], decimals) for end in ("low", "high"))
             score = words.join(score, " [", next(ends), ", ", next(ends), "]")

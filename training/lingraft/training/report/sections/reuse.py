@@ -122,7 +122,8 @@ def _shuffled(rows: Sequence[Mapping[str, Any]]) -> Exhibit | None:
         svg = plots.curves("shuffled", series, (label, "score or loss"), ticks=ticks)
         blocks.append(Figure(svg, "What is left when the source is cut into blocks and mixed."))
     table_rows = [
-        words.cells(str(row["block"]), *(words.number(row[arm], 2) for arm in arms)) for row in rows
+        words.cells(str(row["block"]), *(words.optional(row[arm], 2) for arm in arms))
+        for row in rows
     ]
     blocks.append(Table(("words in a block", *map(words.arm, arms)), table_rows))
     return Exhibit(
