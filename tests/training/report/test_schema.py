@@ -55,8 +55,8 @@ def test_a_figure_that_is_none_at_all_is_missing() -> None:
         "explanation": {"layers": [{"module": "ffn", "reinitialised": math.inf, "cka": 0.5}]},
     }
     done = complete(report)
-    assert done["gain"] is None
-    assert done["explanation"]["layers"] == [{"module": "ffn", "reinitialised": None, "cka": 0.5}]
+    assert "gain" not in done
+    assert done["explanation"]["layers"] == [{"module": "ffn", "cka": 0.5}]
     json.dumps(done, allow_nan=False)
     assert "The gain was not measured." in as_html(report)
 

@@ -230,7 +230,9 @@ def complete(report: Document | dict[str, Any]) -> Document:
         done["results"] = [_completed(result) for result in results]
     if forgetting := done.get("forgetting"):
         done["forgetting"] = [
-            {"change": round(f["after"] - f["before"], 4), **f} for f in forgetting
+            {"change": round(f["after"] - f["before"], 4), **f}
+            for f in forgetting
+            if {"before", "after"} <= f.keys()
         ]
     return cast(Document, done)
 
@@ -246,12 +248,12 @@ def without_sentences(report: Document | dict[str, Any]) -> Document:
 
 
 def _finite(value: Any) -> Any:
-    """With None where a figure is infinite or none at all, as JSON knows neither."""
+    """Without what is None, infinite or no number: to JSON and to the page it is missing."""
     if isinstance(value, dict):
-        clean = {key: _finite(each) for key, each in value.items()}
-        # of an interval nothing is left when one end is missing
-        lost = {"low", "high"} <= clean.keys() and None in (clean["low"], clean["high"])
-        return None if lost else clean
+        clean = {key: kept for key, each in value.items() if (kept := _finite(each)) is not None}
+        # Of an interval nothing is left when one end is missing.
+        ends = {"value", "low", "high"}
+        return None if ends <= value.keys() and not ends <= clean.keys() else clean
     if isinstance(value, list | tuple):
         return [_finite(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

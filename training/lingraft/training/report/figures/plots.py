@@ -144,15 +144,15 @@ def reliability(
     name: str, bins: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str, Any]] = ()
 ) -> Markup:
     """Stated confidence against how often it was right; the area of a mark tells how many."""
-    full = max(b["count"] for b in bins) or 1
+    full = max(b.get("count", 0) for b in bins) or 1
 
     def paint(axes: Axes) -> None:
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (3, 2)))
-        old = [(b["confidence"], b["accuracy"]) for b in before if b["count"]]
+        old = [(b["confidence"], b["accuracy"]) for b in before if _full(b)]
         axes.plot(
             [x for x, _ in old], [y for _, y in old], "o", color=MUTED, markerfacecolor="none"
         )
-        filled = [b for b in bins if b["count"]]
+        filled = [b for b in bins if _full(b)]
         xs, ys = [b["confidence"] for b in filled], [b["accuracy"] for b in filled]
         colour = style("graft")[0]
         axes.plot(xs, ys, color=colour, linewidth=1.2)
@@ -168,3 +168,8 @@ def reliability(
         axes.grid()
 
     return draw(name, paint, height=200, width=200)
+
+
+def _full(each: Mapping[str, Any]) -> bool:
+    """Whether a bin holds answers."""
+    return bool(each.get("count")) and {"confidence", "accuracy"} <= each.keys()

@@ -91,7 +91,10 @@ def _origin(report: Document, parent: Mapping[str, Any], found: Provenance) -> E
         rows.append(("seeds", ", ".join(map(str, seeds))))
     if identity := found.get("identity"):
         rows.append(("identity of the run", identity))
-    rows += [(f"sha256 of {t['name']}", str(t["sha256"])) for t in found.get("tests") or []]
+    rows += [
+        (f"sha256 of {t['name']}", str(t.get("sha256", "not stated")))
+        for t in found.get("tests") or []
+    ]
     rows += [(name, version) for name, version in (found.get("versions") or {}).items()]
     return Exhibit(
         "Parent, seeds and versions",

@@ -109,8 +109,8 @@ def _chosen(name: str, arm: Mapping[str, Any]) -> list[Cell]:
     chosen = arm["chosen"]
     return words.cells(
         words.arm_cell(name),
-        words.exact(chosen["learning_rate"]),
-        words.exact(chosen["dropout"]),
+        _rate(chosen.get("learning_rate")),
+        _rate(chosen.get("dropout")),
         Markup(max(1, len(arm.get("grid") or []))),
         words.optional(arm.get("steps"), 0),
         words.optional(arm.get("best_step"), 0),
