@@ -119,7 +119,7 @@ def _classify(client: Client, rows: Sequence[Row]) -> tuple[float, int]:
 
 def _figures(outcome: Outcome) -> dict[str, Any]:
     report, bundle = outcome.report, outcome.bundle
-    scores = [test["scores"] for test in report["test"]]
+    scores = [_by_name(result) for result in report["results"]]
     int8 = next(g for g in bundle.graphs if g.precision == PRECISION_INT8)
     return {
         "verdict": report["verdict"],
@@ -129,9 +129,13 @@ def _figures(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _by_arm(scores: Sequence[dict[str, Any]]) -> dict[str, float]:
+def _by_name(result: dict[str, Any]) -> dict[str, float]:
+    return {arm["name"]: mean(arm["scores"]) for arm in result["arms"]}
+
+
+def _by_arm(scores: Sequence[dict[str, float]]) -> dict[str, float]:
     """Mean chrF++ over directions of graft, best control and parent."""
-    means = {arm: round(mean(s[arm]["chrF++"] for s in scores), 2) for arm in scores[0]}
+    means = {arm: round(mean(s[arm] for s in scores), 2) for arm in scores[0]}
     best = max(value for arm, value in means.items() if arm not in ("graft", "parent"))
     return {"graft": means["graft"], "control": best, "parent": means["parent"]}
 
@@ -145,7 +149,7 @@ def _show(summary: dict[str, Any], spam: Outcome, path: Path) -> None:
         table.add_row(row["source"], row["target"], row["reference"])
     console.print(table)
     chrf, (low, high) = summary["chrf"], summary["interval"]
-    f1 = spam.report["test"][0]["scores"]
+    f1 = _by_name(spam.report["results"][0])
     facts = Table(title="What the graft gained", show_header=False)
     facts.add_row("verdict", summary["verdict"])
     facts.add_row("chrF++ on held-out phrases", ", ".join(f"{a} {chrf[a]:.1f}" for a in _ARMS))
@@ -153,7 +157,7 @@ def _show(summary: dict[str, Any], spam: Outcome, path: Path) -> None:
     facts.add_row("int8 costs", f"{summary['int8_chrf_loss']:+.2f} chrF++")
     right, n = summary["spam"]["accuracy"], summary["spam"]["n"]
     facts.add_row("spam", f"{right:.1%} of {n} messages right")
-    shown = ", ".join(f"{arm} {score['macro-F1']:.1f}" for arm, score in f1.items())
+    shown = ", ".join(f"{arm} {score:.1f}" for arm, score in f1.items())
     facts.add_row("macro-F1 on spam", shown)
     facts.add_row("time", f"{summary['seconds']:.0f} seconds")
     console.print(facts)

@@ -18,6 +18,8 @@ from lingraft.training.experiment.classification import (
 )
 from lingraft.training.experiment.labels import Labels, LabelSet, load_labels
 from lingraft.training.experiment.seeds import Seeded
+from lingraft.training.experiment.trusting import LabelTrust, trust_labels
+from lingraft.training.experiment.typed import TypedTransfer, typed_classification
 from lingraft.training.gate.significance import GRAFT, Interval, pool
 from lingraft.training.gate.verdict import Decision, decide
 from lingraft.training.measure import openings
@@ -36,6 +38,7 @@ class ClassifierGraft:
     """
 
     recipe: ClassifyRecipe
+    typed: TypedTransfer
     parent: ParentModel
     data: Labels
     arms: dict[str, Seeded]
@@ -43,6 +46,7 @@ class ClassifierGraft:
     dev: LabelsMeasured
     test: LabelsMeasured
     decision: Decision
+    trust: LabelTrust
     test_openings: int
 
     @property
@@ -70,6 +74,7 @@ def classify(recipe: ClassifyRecipe, output: Path) -> ClassifierGraft:
     """Train graft and controls and compare their macro-F1; resumable at any point."""
     parent = find_parent(recipe.parent)
     recipe = recipe.model_copy(update={"training": fitted(recipe.training, parent)})
+    typed = typed_classification(recipe)
     data = load_labels(recipe)
     trained = [GRAFT, *(name for name in recipe.controls.arms if name != TFIDF)]
     arms = {name: train(name, recipe, parent, data, output) for name in trained}
@@ -82,8 +87,11 @@ def classify(recipe: ClassifyRecipe, output: Path) -> ClassifierGraft:
         return LabelsMeasured(sets, guesses, compared(recipe.gate, data, guesses, sets))
 
     dev, test = measured(data.decide, output / _DEV), measured(data.test, output / _TEST)
+    model = model_of(arms[GRAFT].best)
+    limit = recipe.training.max_tokens
     return ClassifierGraft(
         recipe=recipe,
+        typed=typed,
         parent=parent,
         data=data,
         arms=arms,
@@ -91,6 +99,7 @@ def classify(recipe: ClassifyRecipe, output: Path) -> ClassifierGraft:
         dev=dev,
         test=test,
         decision=decide(dev.comparisons),
+        trust=trust_labels(model, parent.codec, data, limit, recipe.calibration),
         test_openings=openings.count(output / _TEST, GRAFT),
     )
 

@@ -6,12 +6,15 @@ test set is translated once and its translations are kept, so that a repeated co
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from transformers import MarianMTModel
 
+from lingraft.training.calibrate.translation import TranslationCalibration
 from lingraft.training.embedding.transfer import Transferred
+from lingraft.training.experiment.explaining import Explained, Grafted, explain
 from lingraft.training.experiment.measuring import (
     PARENT,
     Answerer,
@@ -21,11 +24,12 @@ from lingraft.training.experiment.measuring import (
     measure,
 )
 from lingraft.training.experiment.seeds import Seeded
-from lingraft.training.experiment.starts import begin
+from lingraft.training.experiment.starts import Begun, Start, begin
 from lingraft.training.experiment.texts import Data, load_data
 from lingraft.training.experiment.translation import answerer, model_of, train
+from lingraft.training.experiment.trusting import trust_translation
 from lingraft.training.experiment.typed import TypedTransfer, typed_translation
-from lingraft.training.gate.significance import GRAFT, Interval, pool
+from lingraft.training.gate.significance import ABLATIONS, GRAFT, Comparison, Interval, pool
 from lingraft.training.gate.verdict import Decision, decide
 from lingraft.training.measure import openings
 from lingraft.training.models.marian import load_model
@@ -50,6 +54,8 @@ class Graft:
     test: Measured
     forgetting: list[Forgetting]
     decision: Decision
+    calibration: TranslationCalibration | None
+    explained: Explained | None
     test_openings: int
 
     @property
@@ -90,6 +96,14 @@ def graft(recipe: GraftRecipe, output: Path) -> Graft:
     before = Answerer(PARENT, parent.codec, (load_model(parent.folder),))
     forgotten = forgetting(before, served, data.parent_test, output / _PARENT_TEST)
     losses = [each.lost for each in forgotten]
+    limit = recipe.gate.max_parent_loss
+    decision = decide(dev.comparisons, losses, limit)
+    model, codec = served.models[0], begun.graft.codec
+    control = _control(begun, arms, dev.comparisons)
+    explained = None
+    if recipe.explanation:
+        grafted = Grafted(recipe, parent, data, begun, model, control)
+        explained = explain(grafted, recipe.explanation, output)
     return Graft(
         recipe=recipe,
         typed=typed,
@@ -100,6 +114,17 @@ def graft(recipe: GraftRecipe, output: Path) -> Graft:
         dev=dev,
         test=test,
         forgetting=forgotten,
-        decision=decide(dev.comparisons, losses, recipe.gate.max_parent_loss),
+        decision=decision,
+        calibration=trust_translation(model, codec, data.decide, recipe.calibration),
+        explained=explained,
         test_openings=openings.count(output / _TEST, GRAFT),
     )
+
+
+def _control(
+    begun: Begun, arms: dict[str, Seeded], comparisons: Sequence[Comparison]
+) -> tuple[Start, MarianMTModel]:
+    """The best trained control on dev, with how it began."""
+    controls = [s for s in begun.starts if s.name != GRAFT and s.name not in ABLATIONS]
+    best = max(controls, key=lambda s: sum(c.scores[s.name].mean for c in comparisons))
+    return best, model_of(arms[best.name].best)

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
 from lingraft.training.classify import ClassifierGraft
 from lingraft.training.data.labelled import read_labelled
@@ -15,6 +13,7 @@ from lingraft.training.data.licences import strictest
 from lingraft.training.data.testsets import TestSet
 from lingraft.training.experiment.labels import encode_rows
 from lingraft.training.experiment.measuring import PARENT
+from lingraft.training.experiment.trusting import logits
 from lingraft.training.export import (
     ClassifierDev,
     ClassifierExport,
@@ -29,8 +28,6 @@ from lingraft.training.gate.verdict import Verdict
 from lingraft.training.graft import Graft
 from lingraft.training.measure.evaluate import LENGTH_RATIO
 from lingraft.training.measure.metrics import Score, bleu, chrf
-from lingraft.training.models.classifier import SequenceClassifier
-from lingraft.training.models.tensors import pad_rows
 from lingraft.training.parents.find import ParentModel
 from lingraft.training.recipe.languages import tag
 from lingraft.training.recipe.recipes import GraftRecipe, Labelled, Pairs
@@ -72,6 +69,8 @@ def export_graft(graft: Graft, folder: Path, report: bytes, accepted_negative: s
     facts.limits.max_source_tokens = facts.limits.max_target_tokens = positions
     facts.decoding.beam_size = 1
     facts.decoding.max_length_ratio = LENGTH_RATIO
+    if graft.calibration:
+        facts.calibration.extend(graft.calibration.as_infos())
     directions = [test.direction for test in graft.test.tests]
     for direction in dict.fromkeys(directions):
         indices = [i for i, other in enumerate(directions) if other == direction]
@@ -242,6 +241,10 @@ def export_classifier_graft(
     facts.languages.extend(graft.languages)
     facts.limits.max_source_tokens = graft.recipe.training.max_tokens
     facts.metrics.extend(_label_metrics(graft))
+    facts.calibration.extend(graft.trust.calibration.as_infos())
+    if graft.trust.thresholds:
+        facts.thresholds.extend(graft.trust.thresholds.as_messages())
+        facts.default_threshold_profile = graft.trust.thresholds.default
     transfer = _transfer(graft, accepted_negative)
     transfer.transfer.CopyFrom(_mean_f1(graft, [GRAFT]))
     controls = [name for name in graft.test.guesses if name != GRAFT]
@@ -289,12 +292,7 @@ def _classifier_export(graft: ClassifierGraft, facts: pb.Bundle, report: bytes) 
             name=" + ".join(dict.fromkeys(source.name for source in graft.recipe.dev)),
             sources=rows,
             labels=graft.data.indices(dev),
-            reference=lambda ids: _logits(model, ids),
+            reference=lambda ids: logits(model, ids),
         ),
         extra_files={"report.json": report},
     )
-
-
-@torch.no_grad()
-def _logits(model: SequenceClassifier, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-    return np.asarray(model(pad_rows(rows, model.pad)), dtype=np.float32)

@@ -1,0 +1,95 @@
+"""Calibration of the served model on the deciding half of dev, where nothing of it was chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import MarianMTModel
+
+from lingraft.training.calibrate.classification import (
+    ClassifierCalibration,
+    calibrate_classifier,
+)
+from lingraft.training.calibrate.thresholds import ThresholdSets, set_thresholds
+from lingraft.training.calibrate.translation import TranslationCalibration, calibrate_translation
+from lingraft.training.data.corpora import spread
+from lingraft.training.data.testsets import TestSet
+from lingraft.training.experiment.labels import Labels, encode_rows
+from lingraft.training.measure.decoding import decode_scored
+from lingraft.training.measure.metrics import chrf_of_sums, chrf_statistics
+from lingraft.training.models.classifier import SequenceClassifier
+from lingraft.training.models.tensors import pad_rows
+from lingraft.training.recipe.calibration import Calibration
+from lingraft.training.vocabulary.codec import Codec
+
+_MOST = 500  # sentences of a test set: an estimate of error gains little from more
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class LabelTrust:
+    """What a classifier's probabilities are worth, and thresholds where the recipe has some."""
+
+    calibration: ClassifierCalibration
+    thresholds: ThresholdSets | None
+
+
+def trust_translation(
+    model: MarianMTModel, codec: Codec, tests: Sequence[TestSet], settings: Calibration
+) -> TranslationCalibration | None:
+    """P(acceptable) of every direction; None where no test set is large enough to decode it for."""
+    enough = [test for test in tests if len(test.sources) >= settings.least_examples]
+    if not enough:
+        return None
+    produced, scores, directions = [], [], []
+    for test in map(_some, enough):
+        decoding = decode_scored(model, codec, test)
+        sums = chrf_statistics(decoding.texts, test.references)
+        produced.extend(decoding.produced)
+        scores.extend(chrf_of_sums(sums).tolist())
+        directions.extend([(test.source_language, test.target_language)] * len(test.sources))
+    return calibrate_translation(produced, scores, directions, settings)
+
+
+def _some(test: TestSet) -> TestSet:
+    places = spread(len(test.sources), _MOST)
+    return TestSet(
+        test.name,
+        test.source_language,
+        test.target_language,
+        tuple(test.sources[i] for i in places),
+        tuple(test.references[i] for i in places),
+    )
+
+
+def trust_labels(
+    model: SequenceClassifier, codec: Codec, data: Labels, limit: int, settings: Calibration
+) -> LabelTrust:
+    """Calibrated probabilities of every language of dev, and thresholds."""
+    rows = [row for part in data.decide for row in part.rows]
+    found = logits(model, encode_rows(codec, rows, limit)).astype(np.float64)
+    truth, languages = data.indices(rows), [row[2] for row in rows]
+    calibration = calibrate_classifier(found, truth, languages, settings)
+    if settings.thresholds is None:
+        return LabelTrust(calibration, None)
+    chances = calibration.probabilities(found, languages)
+    sets = set_thresholds(chances, truth, languages, data.names, settings.thresholds)
+    return LabelTrust(calibration, sets)
+
+
+@torch.no_grad()
+def logits(model: SequenceClassifier, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+    """Logits [texts, labels] of source ids; the model's mode is left as it was."""
+    training = model.training
+    model.eval()
+    device = model.head.weight.device
+    parts = [
+        model(pad_rows(rows[start : start + _BATCH], model.pad).to(device)).cpu().numpy()
+        for start in range(0, len(rows), _BATCH)
+    ]
+    model.train(training)
+    return np.concatenate(parts).astype(np.float32)

@@ -1,0 +1,79 @@
+"""The report of a classifier as data."""
+
+from __future__ import annotations
+
+from lingraft.training.classify import ClassifierGraft
+from lingraft.training.experiment.classification import TFIDF, LabelsMeasured
+from lingraft.training.gate.significance import GRAFT
+from lingraft.training.gate.verdict import Decision
+from lingraft.training.report.measured import (
+    Report,
+    arms_of,
+    contamination_of,
+    cost_of,
+    head_of,
+    interval,
+    provenance_of,
+    result_of,
+    stages_of,
+)
+from lingraft.training.report.translation import calibrated_row
+
+
+def classification_report(graft: ClassifierGraft, *, examples: bool) -> Report:
+    """All figures of a classifier graft; `examples` adds texts with their predicted labels."""
+    data = graft.data
+    report: Report = {
+        **head_of(graft.recipe.name, "classification", graft.parent, graft.decision),
+        "gain": interval(graft.gain),
+        "labels": list(data.names),
+        "arms": _arms(graft),
+        "training_rows": len(data.train),
+        "rows_dropped_for_overlap": data.dropped,
+        "dev": _results(graft.dev, graft.decision),
+        "results": _results(graft.test, None),
+        "transfer": {**graft.typed.as_dict(), "stages": stages_of(graft.recipe.stages)},
+        "contamination": contamination_of(data.overlaps, data.dropped),
+        "calibration": [
+            calibrated_row(each.as_dict(), each.language)
+            for each in graft.trust.calibration.languages
+        ],
+        "cost": cost_of(graft.arms),
+        "provenance": provenance_of(graft.recipe, graft.parent),
+        "test_openings": graft.test_openings,
+    }
+    if graft.trust.thresholds:
+        report["thresholds"] = graft.trust.thresholds.as_dict()
+    if examples:
+        report["examples"] = _examples(graft)
+    return report
+
+
+def _arms(graft: ClassifierGraft) -> Report:
+    arms = arms_of(graft.arms)
+    if graft.tfidf:
+        trials = [{"inverse_penalty": c, "dev": round(score, 4)} for c, score in graft.tfidf.trials]
+        chosen = {"inverse_penalty": graft.tfidf.inverse_penalty}
+        arms[TFIDF] = {"chosen": chosen, "grid": trials}
+    return arms
+
+
+def _results(measured: LabelsMeasured, decision: Decision | None) -> list[Report]:
+    return [
+        {
+            "test_set": part.name,
+            "language": part.language,
+            "sentences": len(part.rows),
+            **result_of("macro-F1", compared, decision.directions[i] if decision else None, {}),
+        }
+        for i, (part, compared) in enumerate(zip(measured.sets, measured.comparisons, strict=True))
+    ]
+
+
+def _examples(graft: ClassifierGraft) -> list[Report]:
+    guesses, names = graft.test.guesses[GRAFT][graft.served], graft.data.names
+    return [
+        {"text": text, "label": label, "language": language, "graft": names[guess]}
+        for part, made in zip(graft.test.sets, guesses, strict=True)
+        for (text, label, language), guess in zip(part.rows, made, strict=True)
+    ]
