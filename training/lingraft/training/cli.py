@@ -37,6 +37,12 @@ def _parser() -> argparse.ArgumentParser:
         "recipe", metavar="RECIPE", help="path of a recipe, or a shipped one's name"
     )
     pretrain.add_argument("--output", type=Path, help="folder of the run (default: runs/NAME)")
+    pretrain.add_argument(
+        "--shuffle-targets",
+        action="store_true",
+        help="give every source another's target: a control that has seen the text and learnt "
+        "no translation",
+    )
     pretrain.set_defaults(command=_pretrain)
     graft = commands.add_parser(
         "graft", help="graft a language or a classifier onto a parent, prove and export it"
@@ -68,15 +74,16 @@ def _add_rank_parents(commands: Any) -> None:
         action="append",
         default=[],
         metavar="LOCATION",
-        help="a candidate: a model folder, an embedded starter or a hub id; once for each",
+        help="a candidate: a model folder, an embedded starter or a hub id; once for each "
+        "(default: the recipe's)",
     )
     rank.add_argument("--json", type=Path, metavar="FILE", help="write the ranking there as well")
     rank.add_argument(
         "--probe-steps",
         type=int,
-        default=200,
         metavar="N",
-        help="steps of fine-tuning that candidates are compared by; 0: none (default: 200)",
+        help="steps of fine-tuning that candidates are compared by; 0: none (default: the "
+        "recipe's, which is 200 unless it says otherwise)",
     )
     rank.add_argument(
         "--output", type=Path, help="folder of what is kept (default: runs/NAME/ranking)"
@@ -139,7 +146,8 @@ def _pretrain(arguments: argparse.Namespace) -> None:
         )
     from lingraft.training.pretrain import pretrain  # slow to import: torch
 
-    parent = pretrain(recipe, arguments.output or Path("runs") / recipe.name)
+    output = arguments.output or Path("runs") / recipe.name
+    parent = pretrain(recipe, output, shuffle_targets=arguments.shuffle_targets)
     print(f"{parent.folder}: {parent.state.step} steps, dev chrF++ {parent.state.best_score:.2f}")
 
 
@@ -159,15 +167,16 @@ def _graft(arguments: argparse.Namespace) -> None:
 
 
 def _rank_parents(arguments: argparse.Namespace) -> None:
-    from lingraft.training.recipe.ranking import Ranking
     from lingraft.training.recipe.recipes import PretrainRecipe, load_recipe
 
     recipe = load_recipe(arguments.recipe)
     if isinstance(recipe, PretrainRecipe):
         raise RecipeError(f'{arguments.recipe}: task is "pretrain"; a child is a graft or classify')
-    if arguments.probe_steps < 0:
-        raise RecipeError(f"--probe-steps is {arguments.probe_steps}; give 0 or more")
-    settings = Ranking(candidates=arguments.parent, probe_steps=arguments.probe_steps)
+    steps = recipe.ranking.probe_steps if arguments.probe_steps is None else arguments.probe_steps
+    if steps < 0:
+        raise RecipeError(f"--probe-steps is {steps}; give 0 or more")
+    candidates = arguments.parent or recipe.ranking.candidates
+    settings = recipe.ranking.model_copy(update={"candidates": candidates, "probe_steps": steps})
     from lingraft.training.rank.command import command  # slow to import: torch
 
     output = arguments.output or Path("runs") / recipe.name / "ranking"

@@ -6,6 +6,7 @@ test set is translated once and its translations are kept, so that a repeated co
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 from transformers import MarianMTModel
 
 from lingraft.training.calibrate.translation import TranslationCalibration
+from lingraft.training.data.contamination import describe
 from lingraft.training.embedding.transfer import Transferred
 from lingraft.training.experiment.explaining import Explained, Grafted, explain
 from lingraft.training.experiment.measuring import (
@@ -86,6 +88,7 @@ def graft(recipe: GraftRecipe, output: Path) -> Graft:
     typed = typed_translation(recipe, parent.languages)
     data = load_data(recipe)
     begun = begin(recipe, parent, data, output)
+    _say([*map(describe, data.overlaps), *begun.transferred.preview.as_lines()])
     ready = begun.transferred.parent
     arms = {start.name: train(start, recipe, data, output) for start in begun.starts}
     answering = [answerer(start, arms[start.name]) for start in begun.starts]
@@ -128,3 +131,9 @@ def _control(
     controls = [s for s in begun.starts if s.name != GRAFT and s.name not in ABLATIONS]
     best = max(controls, key=lambda s: sum(c.scores[s.name].mean for c in comparisons))
     return best, model_of(arms[best.name].best)
+
+
+def _say(lines: Sequence[str]) -> None:
+    """What a person should see before anything trains."""
+    for line in lines:
+        print(line, file=sys.stderr, flush=True)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 
-from lingraft.training.classify import classify
-from lingraft.training.graft import graft
-from lingraft.training.manifesting import export_classifier_graft, export_graft
+from lingraft.training.classify import ClassifierGraft, classify
+from lingraft.training.gate.significance import GRAFT
+from lingraft.training.graft import Graft, graft
+from lingraft.training.manifesting.classification import export_classifier_graft
+from lingraft.training.manifesting.translation import export_graft
+from lingraft.training.rank.child import child_key
+from lingraft.training.rank.command import RANKING_FILE
+from lingraft.training.rank.regret import read_gains, record_gain, regret
 from lingraft.training.recipe.recipes import ClassifyRecipe, GraftRecipe
 from lingraft.training.report.report import (
     Report,
+    as_html,
     as_json,
     classification_report,
     translation_report,
@@ -19,6 +27,8 @@ from lingraft.training.report.report import (
 from lingraft.v1.bundle_pb2 import Bundle
 
 BUNDLE_FOLDER = "bundle"
+RANKING_FOLDER = "ranking"  # where `rank-parents` leaves its order, in the folder of the run
+GAINS_FILE = "gains.jsonl"  # beside the folders of the runs: what every finished graft scored
 
 
 @dataclass(frozen=True)
@@ -48,16 +58,37 @@ def run_graft(recipe: GraftRecipe | ClassifyRecipe, output: Path, options: Optio
     Raises:
         TrainingError: anything that the user can mend.
     """
-    folder = output / BUNDLE_FOLDER
+    folder, reason = output / BUNDLE_FOLDER, options.accepted_negative
     if isinstance(recipe, ClassifyRecipe):
         classified = classify(recipe, output)
         report = classification_report(classified, examples=options.examples)
-        write_report(report, output)
-        reason = options.accepted_negative
-        bundle = export_classifier_graft(classified, folder, as_json(report), reason)
+        files = _reported(classified, report, output)
+        bundle = export_classifier_graft(classified, folder, files, reason)
     else:
         grafted = graft(recipe, output)
         report = translation_report(grafted, examples=options.examples)
-        write_report(report, output)
-        bundle = export_graft(grafted, folder, as_json(report), options.accepted_negative)
+        files = _reported(grafted, report, output)
+        bundle = export_graft(grafted, folder, files, reason)
     return Outcome(report, bundle, folder)
+
+
+def _reported(grafted: Graft | ClassifierGraft, report: Report, output: Path) -> dict[str, bytes]:
+    """Write the report and remember what was gained; the files that the bundle takes over."""
+    if ranked := _regret(grafted, output):
+        report["ranking"] = ranked
+    write_report(report, output)
+    return {"report.json": as_json(report), "report.html": as_html(report).encode()}
+
+
+def _regret(grafted: Graft | ClassifierGraft, output: Path) -> Report | None:
+    """What the ranking of parents, if there was one, was worth: known once grafts are finished."""
+    gains, comparisons = output.parent / GAINS_FILE, grafted.test.comparisons
+    metric = "chrF++" if isinstance(grafted, Graft) else "macro-F1"
+    score = mean(compared.scores[GRAFT].mean for compared in comparisons)
+    key = child_key(grafted.recipe)
+    record_gain(grafted.parent.name, grafted.parent.sha256, key, score, metric, gains)
+    path = output / RANKING_FOLDER / RANKING_FILE
+    if not path.is_file():
+        return None
+    found = regret(json.loads(path.read_text(encoding="utf-8")), read_gains(gains))
+    return found.as_dict() if found else None

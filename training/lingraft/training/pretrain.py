@@ -110,7 +110,11 @@ def _write(
     save_model(model, folder, dtype=torch.float16)
     save_tokenizer(output / SPM_FILE, folder, recipe.model.max_positions)
     languages = sorted({language for s in recipe.train for language in (s.source, s.target)})
-    provenance = {"languages": languages, "licence": parent_licence(recipe)}
+    provenance = {
+        "languages": languages,
+        "licence": parent_licence(recipe),
+        "pairs": sum(rows),
+    }
     (folder / PROVENANCE_FILE).write_text(json.dumps(provenance) + "\n", encoding="utf-8")
     (folder / "scores.json").write_text(json.dumps(scores, indent=1) + "\n", encoding="utf-8")
     card = parent_card(recipe, state, rows, scores)

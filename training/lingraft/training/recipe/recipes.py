@@ -113,7 +113,7 @@ class GraftRecipe(_Recipe):
     selection: Selection | None = None
     explanation: Explanation | None = None
     calibration: Calibration = Calibration()
-    train: list[Pairs] = Field(default_factory=list)
+    train: list[Pairs] = Field(default_factory=list, validate_default=True)
     # Parent text mixed in against forgetting; the control from scratch never sees it.
     rehearsal: list[Pairs] = Field(default_factory=list)
     monolingual: list[Monolingual] = Field(default_factory=list)
@@ -123,6 +123,14 @@ class GraftRecipe(_Recipe):
     parent_test: list[Pairs] = Field(default_factory=list)
     dev_sentences: Positive = 200
     parity_sentences: Positive = 200
+
+    @field_validator("train")
+    @classmethod
+    def _has_pairs(cls, train: list[Pairs], info: ValidationInfo) -> list[Pairs]:
+        transfer = info.data.get("transfer")
+        if not train and (transfer is None or transfer.kind == "inductive"):
+            raise ValueError("is missing; only transductive and unsupervised transfer do without")
+        return train
 
 
 class ClassifyRecipe(_Recipe):

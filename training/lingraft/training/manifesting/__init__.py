@@ -1,0 +1,1 @@
+"""From a measured graft to its bundle."""

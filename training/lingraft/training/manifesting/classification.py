@@ -1,0 +1,102 @@
+"""From a measured classifier to the facts of its bundle and its export."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lingraft.training.classify import ClassifierGraft
+from lingraft.training.data.labelled import read_labelled
+from lingraft.training.experiment.labels import encode_rows
+from lingraft.training.experiment.trusting import logits
+from lingraft.training.export import (
+    ClassifierDev,
+    ClassifierExport,
+    export_classifier,
+    to_arrays,
+)
+from lingraft.training.gate.significance import GRAFT
+from lingraft.training.manifesting.common import (
+    facts_of,
+    licence_of,
+    sources_of,
+    transfer_of,
+)
+from lingraft.training.vocabulary.codec import SPM_FILE
+from lingraft.v1 import bundle_pb2 as pb
+from lingraft.v1.common_pb2 import (
+    Metric,
+)
+
+
+def export_classifier_graft(
+    graft: ClassifierGraft, folder: Path, reports: Mapping[str, bytes], accepted_negative: str
+) -> pb.Bundle:
+    """Write the bundle of a classifier graft; errors as of `export_graft`."""
+    facts = facts_of(graft.recipe.name, graft.recipe.display_name, graft.parent)
+    facts.licence = licence_of(graft, graft.recipe.train)
+    sizes = map(len, read_labelled(graft.recipe.train, graft.recipe.seed))
+    facts.data_sources.extend(sources_of(graft.recipe.train, sizes))
+    facts.labels.extend(graft.data.names)
+    facts.languages.extend(graft.languages)
+    facts.limits.max_source_tokens = graft.recipe.training.max_tokens
+    facts.metrics.extend(_label_metrics(graft))
+    facts.calibration.extend(graft.trust.calibration.as_infos())
+    if graft.trust.thresholds:
+        facts.thresholds.extend(graft.trust.thresholds.as_messages())
+        facts.default_threshold_profile = graft.trust.thresholds.default
+    transfer = transfer_of(graft, accepted_negative)
+    transfer.transfer.CopyFrom(_mean_f1(graft, [GRAFT]))
+    controls = [name for name in graft.test.guesses if name != GRAFT]
+    transfer.scratch.CopyFrom(_mean_f1(graft, controls))
+    gain = transfer.gain
+    gain.CopyFrom(_mean_f1(graft, [GRAFT]))
+    gain.value, gain.ci_low, gain.ci_high = graft.gain.value, graft.gain.low, graft.gain.high
+    gain.signature = "gain over the best control; paired bootstrap, 95%"
+    transfer.target_examples = len(graft.data.train)
+    facts.transfer.CopyFrom(transfer)
+    return export_classifier(_classifier_export(graft, facts, reports), folder)
+
+
+def _label_metrics(graft: ClassifierGraft) -> list[Metric]:
+    """Macro-F1, in points of 100, of the served model on every language's test set."""
+    metrics = []
+    for i, part in enumerate(graft.test.sets):
+        value = graft.test.comparisons[i].scores[GRAFT].values[graft.served]
+        name = f"{part.name} {part.language}".strip()
+        metrics.append(Metric(name="macro-F1", value=value, test_set=name, size=len(part.rows)))
+    return metrics
+
+
+def _mean_f1(graft: ClassifierGraft, arms: Sequence[str]) -> Metric:
+    """Mean over languages of the best of these arms; macro-F1 in points of 100."""
+    best = [max(c.scores[arm].mean for arm in arms) for c in graft.test.comparisons]
+    name = " + ".join(dict.fromkeys(part.name for part in graft.test.sets))
+    size = sum(len(part.rows) for part in graft.test.sets)
+    return Metric(name="macro-F1", value=float(np.mean(best)), test_set=name, size=size)
+
+
+def _classifier_export(
+    graft: ClassifierGraft, facts: pb.Bundle, reports: Mapping[str, bytes]
+) -> ClassifierExport:
+    model = graft.model.eval().cpu()
+    limit = graft.recipe.training.max_tokens
+    dev = graft.data.dev
+    rows = encode_rows(graft.parent.codec, dev, limit)
+    return ClassifierExport(
+        config=model.encoder.config,
+        encoder_state=to_arrays(model.encoder.state_dict()),
+        head_weight=model.head.weight.detach().numpy(),
+        head_bias=model.head.bias.detach().numpy(),
+        tokenizer=graft.parent.folder / SPM_FILE,
+        facts=facts,
+        dev=ClassifierDev(
+            name=" + ".join(dict.fromkeys(source.name for source in graft.recipe.dev)),
+            sources=rows,
+            labels=graft.data.indices(dev),
+            reference=lambda ids: logits(model, ids),
+        ),
+        extra_files=reports,
+    )

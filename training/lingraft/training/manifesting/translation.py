@@ -1,0 +1,141 @@
+"""From a measured translation graft to the facts of its bundle and its export."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lingraft.training.data.testsets import TestSet
+from lingraft.training.experiment.measuring import PARENT
+from lingraft.training.export import (
+    TranslationDev,
+    TranslationExport,
+    export_translation,
+)
+from lingraft.training.gate.significance import GRAFT
+from lingraft.training.graft import Graft
+from lingraft.training.manifesting.common import (
+    facts_of,
+    gain_of,
+    licence_of,
+    like,
+    metric_of,
+    read_by,
+    sources_of,
+    transfer_of,
+)
+from lingraft.training.measure.evaluate import LENGTH_RATIO
+from lingraft.training.measure.metrics import Score, bleu, chrf
+from lingraft.training.recipe.languages import tag
+from lingraft.training.vocabulary.codec import SPM_FILE, shorten
+from lingraft.v1 import bundle_pb2 as pb
+from lingraft.v1.common_pb2 import (
+    PAIR_STATUS_TRANSFER,
+)
+
+# Now and then two best pieces are nearer than float32 tells apart; PyTorch and ONNX Runtime may
+# then differ and neither is wrong. More than this is a fault of the graphs.
+_TIES_ALLOWED = 2
+
+
+def export_graft(
+    graft: Graft, folder: Path, reports: Mapping[str, bytes], accepted_negative: str
+) -> pb.Bundle:
+    """Write the bundle of a translation graft, with the files of its report.
+
+    Raises:
+        ExportError: the gate refused the graft and no reason to accept it was given.
+        ParityError: the fp32 graphs decode some dev sentence differently than the model.
+    """
+    facts = facts_of(graft.recipe.name, graft.recipe.display_name, graft.parent)
+    sources, rows = (
+        read_by(graft),
+        [*graft.data.train, *graft.data.rehearsal, *graft.data.monolingual],
+    )
+    facts.licence = licence_of(graft, sources)
+    facts.data_sources.extend(sources_of(sources, map(len, rows)))
+    positions = graft.model.config.max_position_embeddings
+    facts.limits.max_source_tokens = facts.limits.max_target_tokens = positions
+    facts.decoding.beam_size = 1
+    facts.decoding.max_length_ratio = LENGTH_RATIO
+    if graft.calibration:
+        facts.calibration.extend(graft.calibration.as_infos())
+    directions = [test.direction for test in graft.test.tests]
+    for direction in dict.fromkeys(directions):
+        indices = [i for i, other in enumerate(directions) if other == direction]
+        facts.pairs.append(_pair(graft, indices, accepted_negative))
+    for language in sorted({pair.target_language for pair in facts.pairs}):
+        index = graft.codec.tag_id(language)
+        facts.language_tags.add(language=language, piece=tag(language), id=index)
+    return export_translation(
+        TranslationExport(
+            model=graft.model.eval(),
+            tokenizer=graft.transferred.parent.folder / SPM_FILE,
+            facts=facts,
+            dev=_dev(graft),
+            extra_files=reports,
+            ties_allowed=_TIES_ALLOWED,
+        ),
+        folder,
+    )
+
+
+def _pair(graft: Graft, indices: Sequence[int], accepted_negative: str) -> pb.BundlePair:
+    """One direction: the quality on all its test sets (`indices`), the gain on the first."""
+    first, tests = indices[0], graft.test.tests
+    test, compared = tests[first], graft.test.comparisons[first]
+    pair = pb.BundlePair(
+        source_language=test.source_language,
+        target_language=test.target_language,
+        status=PAIR_STATUS_TRANSFER,
+    )
+    for i in indices:
+        made, references = graft.test.outputs[GRAFT][graft.served][i], tests[i].references
+        pair.metrics.append(metric_of(chrf(made, references), tests[i]))
+        pair.metrics.append(metric_of(bleu(made, references), tests[i]))
+    report = transfer_of(graft, accepted_negative)
+    score = pair.metrics[0]
+    controls = [arm for arm in compared.scores if arm not in (GRAFT, PARENT)]
+    report.scratch.CopyFrom(like(score, max(compared.scores[arm].mean for arm in controls)))
+    if PARENT in compared.scores:
+        report.zero_shot.CopyFrom(like(score, compared.scores[PARENT].mean))
+    report.transfer.CopyFrom(score)
+    report.gain.CopyFrom(gain_of(compared, score))
+    report.target_examples = sum(map(len, graft.data.train))
+    if graft.forgetting:
+        lost = max(graft.forgetting, key=lambda each: each.lost)
+        before = Score("chrF++", lost.before, score.signature)
+        after = Score("chrF++", lost.after, score.signature)
+        report.parent_before.CopyFrom(metric_of(before, lost.test))
+        report.parent_after.CopyFrom(metric_of(after, lost.test))
+    report.tokenizer_fertility = _fertility(graft, test)
+    pair.transfer.CopyFrom(report)
+    return pair
+
+
+def _fertility(graft: Graft, test: TestSet) -> float:
+    """Pieces per white-space word of the references, by the language that the parent never knew."""
+    words = sum(len(text.split()) for text in test.references)
+    codec, language = graft.codec, test.target_language
+    pieces = sum(len(codec.encode_target(text, language)) - 1 for text in test.references)
+    return round(pieces / max(words, 1), 3)
+
+
+def _dev(graft: Graft) -> TranslationDev:
+    """Dev sentences of all directions for parity, at most as many as the recipe says."""
+    codec, tests = graft.codec, graft.data.decide
+    share = max(1, graft.recipe.parity_sentences // len(tests))
+    rows = [
+        (codec.encode_source(source, t.source_language, t.target_language), reference)
+        for t in tests
+        for source, reference in list(zip(t.sources, t.references, strict=True))[:share]
+    ]
+    limit = graft.model.config.max_position_embeddings
+    return TranslationDev(
+        name=" + ".join(dict.fromkeys(t.name for t in tests)),
+        sources=[shorten(ids, limit) for ids, _ in rows],
+        references=[reference for _, reference in rows],
+        decode=codec.decode,
+        score=lambda hypotheses, references: chrf(hypotheses, references).value,
+        signature=chrf(["a"], ["a"]).signature,
+    )
