@@ -83,3 +83,17 @@ def test_rows_are_compared_without_case_spacing_or_closing_marks() -> None:
     rows = [("two eggs", "new"), ("new", "OWT SGGE."), ("three eggs", "eerht sgge")]
     assert corpora.without(rows, held_out) == rows[2:]
     assert key("Why?") == key(" why ")
+
+
+def test_a_smaller_sample_is_part_of_a_larger_one(tmp_path: Path) -> None:
+    """So that a curve over sizes adds text and changes none."""
+    rows = "".join(f"left {i}\tright {i}\n" for i in range(100))
+    (tmp_path / "pairs.tsv").write_text(rows, encoding="utf-8")
+    source = PAIR.model_copy(update={"path": str(tmp_path / "pairs.tsv")})
+    few, more, beyond = (
+        corpora.read_pairs([source.model_copy(update={"sample": size})])[0]
+        for size in (10, 40, 999)
+    )
+    assert (len(few), len(more), len(beyond)) == (10, 40, 100)
+    assert set(few) < set(more)
+    assert few == [row for row in more if row in set(few)]
