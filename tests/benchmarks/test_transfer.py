@@ -1,4 +1,4 @@
-"""The transfer table: its cases are recipes that parse, and its rows claim no more than they show."""
+"""The transfer table: its cases are recipes that parse; its rows claim no more than they show."""
 
 from __future__ import annotations
 
