@@ -1,11 +1,11 @@
 """The Marian model on real positions alone: padding exists inside attention and nowhere else.
 
-A batch of sentences of like length is still a fifth padding where both sides count, and Transformers
-multiplies it by every weight. Here the positions of all sentences lie one after the other, [N,D], for
-embeddings, projections, feed-forward and norms (as in ByteTransformer, Zhai et al. 2023); attention
-alone spreads them to [B,H,L,D/H] and packs its result again. Values are those of
-`MarianMTModel.model` up to rounding; parts are called as modules, so that adapters in their place
-work.
+A batch of sentences of like length is still a fifth padding where both sides count, and
+Transformers multiplies it by every weight. Here the positions of all sentences lie one after the
+other, [N,D], for embeddings, projections, feed-forward and norms (as in ByteTransformer, Zhai et
+al. 2023); attention alone spreads them to [B,H,L,D/H] and packs its result again. Values are those
+of `MarianMTModel.model` up to rounding. Layers and attentions are not called as modules, so their
+hooks do not see this; the linear parts are, so adapters in their place work.
 """
 
 from __future__ import annotations
