@@ -67,7 +67,7 @@ class Plan:
 
 
 _FULL = Plan()
-_QUICK = Plan(trial=6_000, timed=10_000, long=20_000, rounds=2, seeds=2)
+_QUICK = Plan(trial=10_000, timed=20_000, long=30_000, warm=1, rounds=2, seeds=2)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
