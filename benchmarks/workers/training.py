@@ -130,7 +130,7 @@ class Handler:
 
     def __init__(self) -> None:
         self._task: Task | None = None
-        self._train = ours
+        self._train: Callable[[Task, Json], Trained] = ours
 
     def __call__(self, request: Json) -> Json:
         """The answer to one request."""

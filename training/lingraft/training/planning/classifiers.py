@@ -44,8 +44,8 @@ def plan_classifier(recipe: ClassifyRecipe, output: Path) -> Plan:
         output=output,
         sources=_sources(recipe, parent, data),
         held=[
-            *halves("half of", [len(data.select)], decide, "by every arm and seed"),
-            Held("test", test, "opened once, by every arm and seed"),
+            *halves([len(data.select)], decide, "every arm and seed"),
+            Held("test", test, "opened once, answered by every arm and seed"),
         ],
         runs=[run for arm in arms for run in arm_runs(arm, recipe, budget, len(data.select))],
         speeds=dict.fromkeys(arms, speed),

@@ -160,8 +160,10 @@ def _held(data: Data) -> list[Held]:
         [len(test.sources) for test in tests]
         for tests in (data.select, data.decide, data.test, data.parent_test)
     ]
-    result = [*halves("half of", sizes[0], sizes[1], "by every arm, seed and the parent")]
-    result.append(Held("test", sum(sizes[2]), "opened once, by every arm, seed and the parent"))
+    result = [*halves(sizes[0], sizes[1], "every arm and seed and by the parent")]
+    result.append(
+        Held("test", sum(sizes[2]), "opened once, answered by every arm and seed and by the parent")
+    )
     if sizes[3]:
         result.append(Held("parent_test", sum(sizes[3]), "to see what was forgotten"))
     return result

@@ -172,7 +172,7 @@ class Plan:
             "Sizes",
             *_indented(self._sizes()),
             "",
-            f"Time: an estimate from a few steps, with {self.threads} threads of this machine",
+            f"Time: an estimate from a few steps, with {_threads(self.threads)} of this machine",
             *_indented(self._times()),
         ]
 
@@ -221,6 +221,10 @@ def _several(count: int, kind: str, steps: int) -> str:
     return f"{kind} of {steps:,} steps" if count == 1 else f"{count} x {kind} of {steps:,} steps"
 
 
+def _threads(count: int) -> str:
+    return "one thread" if count == 1 else f"{count} threads"
+
+
 def _mib(size: int) -> str:
     return f"{size / _MIB:,.1f} MiB"
 
@@ -231,7 +235,7 @@ def _span(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def halves(name: str, select: Sequence[int], decide: Sequence[int], arms: str) -> Iterator[Held]:
-    """The two halves of dev."""
-    yield Held(f"{name} dev", sum(select), "to choose and stop by, at each evaluation")
-    yield Held(f"{name} dev", sum(decide), f"to decide by, {arms}")
+def halves(select: Sequence[int], decide: Sequence[int], answering: str) -> Iterator[Held]:
+    """The two halves of dev, from the sizes of their parts."""
+    yield Held("dev, one half", sum(select), "to choose and stop by, at each evaluation")
+    yield Held("dev, the other half", sum(decide), f"to decide by, answered by {answering}")
