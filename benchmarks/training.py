@@ -59,8 +59,8 @@ class Plan:
     warmup_steps: int = 50
     learning_rate: float = 1e-3
     trial: int = 16_000
-    timed: int = 40_000
-    long: int = 250_000
+    timed: int = 24_000
+    long: int = 150_000
     warm: int = 2
     rounds: int = 9
     seeds: int = 3
