@@ -119,3 +119,20 @@ def test_packed_states_multiply_in_bf16_under_autocast() -> None:
         rough = float(module(_batch())[1])
     assert rough == pytest.approx(exact, rel=2e-2)
     assert rough != exact
+
+
+def test_ten_steps_end_at_the_weights_of_the_padded_model() -> None:
+    """Up to rounding, and they have moved."""
+    models = [_model(), _model()]
+    for model, training in zip(models, (True, False), strict=True):
+        module = TranslationLoss(model, smoothing=0.1).train(training)
+        optimizer = torch.optim.SGD(module.parameters(), lr=1e-2)
+        for _ in range(10):
+            optimizer.zero_grad()
+            module(_batch())[0].backward()
+            optimizer.step()
+    before = dict(_model().named_parameters())
+    packed, padded = (dict(model.named_parameters()) for model in models)
+    for name, weight in packed.items():
+        torch.testing.assert_close(weight, padded[name], rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(packed["model.shared.weight"], before["model.shared.weight"])
