@@ -82,6 +82,25 @@ def test_frozen_weights_need_no_gradients(changed: Change) -> None:
     assert speed.memory == 4 * (speed.weights + 3 * speed.trainable)
 
 
+def test_stages_come_first_and_what_is_not_counted_is_said(changed: Change) -> None:
+    """A stage for each arm and seed; an explanation's trainings are named, and left out."""
+    stage = """[explanation]
+economy = { shares = [10, 100] }
+
+[[stages]]
+method = "pairs"
+training = { max_steps = 7 }
+
+[grid]"""
+    planned = plan(changed(("[grid]", stage), ("seeds = 1", "seeds = 2")).load(), Path("nowhere"))
+    graft_runs = [run.folder for run in planned.runs if run.arm == "graft"]
+    assert graft_runs[:2] == ["graft/stages/seed-1/1-pairs", "graft/stages/seed-2/1-pairs"]
+    assert graft_runs[-2:] == ["graft/run", "graft/seed-2/run"]
+    lines = planned.as_lines()
+    assert any("2 x stage 1 pairs of 7 steps" in line for line in lines)
+    assert any("data economy: 4 runs more" in line for line in lines)
+
+
 @pytest.mark.parametrize(
     "fault",
     [

@@ -51,7 +51,7 @@ def plan_classifier(recipe: ClassifyRecipe, output: Path) -> Plan:
         speeds=dict.fromkeys(arms, speed),
         answered=recipe.seeds * len(arms) * (sum(decide) + test),
         threads=threads_of(recipe.training),
-        notes=[*remarks(recipe.stages), *fitting],
+        notes=[*remarks(recipe), *fitting],
     )
 
 

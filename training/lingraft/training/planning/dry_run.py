@@ -87,7 +87,7 @@ def _graft(recipe: GraftRecipe, output: Path) -> Plan:
         speeds=speeds,
         answered=answers * sum(decided),
         threads=threads_of(recipe.training),
-        notes=remarks(recipe.stages),
+        notes=remarks(recipe),
     )
 
 

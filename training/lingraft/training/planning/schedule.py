@@ -12,6 +12,8 @@ from lingraft.training.recipe.recipes import ClassifyRecipe, GraftRecipe, Pretra
 from lingraft.training.recipe.settings import Grid, Training
 from lingraft.training.recipe.stages import Stage
 
+_NOT_COUNTED = "not in the estimates of time and disk"
+
 
 def arm_runs(
     arm: str, recipe: GraftRecipe | ClassifyRecipe, budget: tuple[Training, Grid], sentences: int
@@ -51,11 +53,21 @@ def pretrain_run(recipe: PretrainRecipe, sentences: int) -> Run:
     return Run(recipe.name, "run", ".", recipe.training, sentences)
 
 
-def remarks(stages: Sequence[Stage]) -> list[str]:
-    """What stages do besides training."""
-    makers = [stage.method for stage in stages if stage.training is None]
-    makers += [stage.method for stage in stages if stage.back_translation or stage.iterative]
-    return [f"{name} makes text, which the estimate leaves out" for name in makers]
+def remarks(recipe: GraftRecipe | ClassifyRecipe) -> list[str]:
+    """What is done besides the runs of the arms."""
+    makers = [stage.method for stage in recipe.stages if stage.training is None]
+    makers += [stage.method for stage in recipe.stages if stage.back_translation or stage.iterative]
+    told = [f"{name} makes text: {_NOT_COUNTED}" for name in makers]
+    explanation = recipe.explanation if isinstance(recipe, GraftRecipe) else None
+    if explanation:
+        told.append(f"an explanation of what was reused: {_NOT_COUNTED}")
+    if explanation and explanation.economy:
+        more = 2 * len(explanation.economy.shares) * explanation.economy.seeds
+        told.append(f"data economy: {more} runs more, of graft and best control: {_NOT_COUNTED}")
+    if explanation and explanation.checkpoints:
+        more = explanation.checkpoints.checkpoints * explanation.checkpoints.seeds
+        told.append(f"earlier parents: {more} runs more at most: {_NOT_COUNTED}")
+    return told
 
 
 def threads_of(training: Training) -> int:
