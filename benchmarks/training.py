@@ -11,11 +11,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean, median, stdev
-from typing import Any
+from typing import Any, Protocol
 
 from benchmarks.common import (
     Json,
@@ -93,11 +93,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def compare(plan: Plan, threads: int, precision: str) -> Json:
-    """The content of the file."""
+class Trainer(Protocol):
+    """What answers the requests of workers/training.py."""
+
+    def ask(self, request: Json) -> Json:
+        """The answer to a request."""
+
+
+Open = Callable[[str, int], AbstractContextManager[Trainer]]  # from a name and threads
+
+
+def _process(name: str, threads: int) -> AbstractContextManager[Trainer]:
+    return Process(name, "benchmarks.workers.training", thread_limits(threads))
+
+
+def compare(plan: Plan, threads: int, precision: str, opened: Open = _process) -> Json:
+    """The content of the file; each trainer is `opened`, as a process of its own."""
     load_before = load_average()
     with ExitStack() as stack:
-        arena = _Arena(stack, plan, threads, precision)
+        trainers = {name: stack.enter_context(opened(name, threads)) for name in (_OURS, _THEIRS)}
+        arena = _Arena(trainers, plan, threads, precision)
         options, tried = arena.best()
         rounds = arena.rounds(options)
         seeds = arena.seeds(options)
@@ -123,24 +138,23 @@ def compare(plan: Plan, threads: int, precision: str) -> Json:
 
 
 class _Arena:
-    """Both trainers, each in its process."""
+    """Both trainers with their task."""
 
-    def __init__(self, stack: ExitStack, plan: Plan, threads: int, precision: str) -> None:
-        self._plan = plan
+    def __init__(
+        self, trainers: Mapping[str, Trainer], plan: Plan, threads: int, precision: str
+    ) -> None:
+        self._trainers, self._plan = trainers, plan
         names = ("shape", "made", "batch_tokens", "warmup_steps", "learning_rate")
         told = {name: asdict(plan)[name] for name in names}
         task = {**told, "precision": precision, "threads": threads}
-        self._processes: dict[str, Process] = {}
-        for name in (_OURS, _THEIRS):
-            process = Process(name, "benchmarks.workers.training", thread_limits(threads))
-            self._processes[name] = stack.enter_context(process)
-            about = process.ask({"do": "load", "engine": name, "task": task})
+        for name, trainer in trainers.items():
+            about = trainer.ask({"do": "load", "engine": name, "task": task})
         self.sentences, self.origin = about["sentences"], about["origin"]
 
     def run(self, name: str, target_tokens: int, seed: int, options: Mapping[str, Any]) -> Json:
         """One training from the seed's weights: what the clock and the held-out text say."""
         wanted = {"target_tokens": target_tokens, "seed": seed, "warm": self._plan.warm}
-        return self._processes[name].ask({"do": "run", **wanted, "options": dict(options)})
+        return self._trainers[name].ask({"do": "run", **wanted, "options": dict(options)})
 
     def best(self) -> tuple[Json, Json]:
         """The peer's fastest settings, and the tokens per second of all that were tried.
@@ -181,15 +195,15 @@ class _Arena:
     def seeds(self, options: Json) -> list[dict[str, Json]]:
         """Longer runs of both, one pair for each seed."""
         return [
-            {name: self.run(name, self._plan.long, seed, options) for name in self._processes}
+            {name: self.run(name, self._plan.long, seed, options) for name in self._trainers}
             for seed in range(1, self._plan.seeds + 1)
         ]
 
     def peaks(self) -> Json:
         """Peak memory of each process, MiB."""
         return {
-            name: process.ask({"do": "memory"})["peak_rss_mib"]
-            for name, process in self._processes.items()
+            name: trainer.ask({"do": "memory"})["peak_rss_mib"]
+            for name, trainer in self._trainers.items()
         }
 
 
