@@ -53,3 +53,4 @@ bench: $(STAMP)  ## against CTranslate2, Transformers and plain ONNX Runtime; wr
 	$(BIN)/python -m benchmarks.engine --precision fp32 --json $(BENCH)/engine-fp32.json
 	$(BIN)/python -m benchmarks.service --json $(BENCH)/service.json
 	$(BIN)/python -m benchmarks.classify --json $(BENCH)/classify.json
+	$(BIN)/python -m benchmarks.training --json $(BENCH)/training.json

@@ -16,6 +16,7 @@ from lingraft.training.cli import main
 from lingraft.training.errors import DataError
 from lingraft.training.experiment.labels import load_labels
 from lingraft.training.models.marian import load_model, save_model
+from lingraft.training.planning.dry_run import plan
 from lingraft.training.recipe.recipes import ClassifyRecipe, load_recipe
 
 RECIPE = """\
@@ -244,3 +245,20 @@ def test_data_of_which_nothing_is_left_is_refused(
     """When dev is nothing but test."""
     with pytest.raises(DataError, match="stands in test too; split the data anew"):
         load_labels(load("dev.tsv", f"{english[41]}\tother\n"))
+
+
+def test_the_plan_names_every_run_and_leaves_nothing(
+    run: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    """Before: nothing found, nothing written. After: the runs of the loop, all finished."""
+    recipe = load_recipe(str(recipe_file))
+    fresh = plan(recipe, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    assert fresh.seconds_left == fresh.seconds > 0
+    done = plan(recipe, run)
+    states = run.rglob("checkpoint/state.json")
+    assert {r.folder for r in done.runs} == {
+        path.parents[1].relative_to(run).as_posix() for path in states
+    }
+    assert all(each.found(run)[1] for each in done.runs)
+    assert any("tfidf" in line for line in done.as_lines())

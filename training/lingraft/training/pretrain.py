@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,14 +63,27 @@ def pretrain(recipe: PretrainRecipe, output: Path, *, shuffle_targets: bool = Fa
     if shuffle_targets:
         train_rows = [_shuffled(texts, recipe.seed) for texts in train_rows]
     with main_first():
-        codec = _vocabulary(recipe, output)
-    corpus, weights = corpora.training_corpus(
-        recipe.train, train_rows, codec, recipe.training.max_tokens
-    )
+        codec = vocabulary(recipe, output)
     model = new_model(recipe.model, recipe.vocabulary.size, recipe.seed)
     freeze_padding_row(model)
     dev = corpora.test_sets(recipe.dev, dev_rows, recipe.dev_sentences)
-    job = Job(
+    job = pretrain_job(recipe, train_rows, codec, output)
+    loss = TranslationLoss(model, recipe.training.label_smoothing)
+    state = run(job, loss, lambda: _dev_score(model, codec, dev))
+    if not is_main():
+        return Parent(output / MODEL_FOLDER, state, [])
+    tests = corpora.test_sets(recipe.dev, dev_rows, None)
+    return _write(
+        recipe, model, state, output, _scores(model, codec, tests), list(map(len, train_rows))
+    )
+
+
+def pretrain_job(
+    recipe: PretrainRecipe, rows: Sequence[Sequence[Row]], codec: Codec, output: Path
+) -> Job:
+    """The run that trains the parent on `rows` of its sources."""
+    corpus, weights = corpora.training_corpus(recipe.train, rows, codec, recipe.training.max_tokens)
+    return Job(
         name=recipe.name,
         folder=output,
         corpus=corpus,
@@ -79,15 +93,7 @@ def pretrain(recipe: PretrainRecipe, output: Path, *, shuffle_targets: bool = Fa
         score_name="chrF++",
         settings=recipe.training,
         seed=recipe.seed,
-        identity=identity_of(recipe, train_rows),
-    )
-    loss = TranslationLoss(model, recipe.training.label_smoothing)
-    state = run(job, loss, lambda: _dev_score(model, codec, dev))
-    if not is_main():
-        return Parent(output / MODEL_FOLDER, state, [])
-    tests = corpora.test_sets(recipe.dev, dev_rows, None)
-    return _write(
-        recipe, model, state, output, _scores(model, codec, tests), list(map(len, train_rows))
+        identity=identity_of(recipe, rows),
     )
 
 
@@ -122,8 +128,13 @@ def _write(
     return Parent(folder, state, scores)
 
 
-def _vocabulary(recipe: PretrainRecipe, output: Path) -> Codec:
-    """The vocabulary that a killed run has left, or a new one."""
+def vocabulary(recipe: PretrainRecipe, output: Path) -> Codec:
+    """The vocabulary that a killed run has left, or a new one.
+
+    Raises:
+        DataError: faulty text, or too little of it.
+        CheckpointError: `output` holds another vocabulary.
+    """
     path = output / SPM_FILE
     if not path.is_file():
         sentences = corpora.vocabulary_text(recipe.vocabulary)

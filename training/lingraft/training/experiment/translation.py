@@ -31,7 +31,7 @@ def train(start: Start, recipe: GraftRecipe, data: Data, output: Path) -> Seeded
 
     Without pairs, as in unsupervised transfer, the stages are all of it.
     """
-    settings, grid = _budget(start, recipe)
+    settings, grid = budget(start.name, recipe)
     seeds = range(recipe.seed, recipe.seed + recipe.seeds)
     staged = {seed: through_stages(start, recipe, data, seed, output) for seed in seeds}
     first = staged[recipe.seed]
@@ -45,10 +45,10 @@ def train(start: Start, recipe: GraftRecipe, data: Data, output: Path) -> Seeded
     return train_seeds(start.name, build, grid, replace(job, settings=settings), dev, recipe.seeds)
 
 
-def _budget(start: Start, recipe: GraftRecipe) -> tuple[Training, Grid]:
+def budget(arm: str, recipe: GraftRecipe) -> tuple[Training, Grid]:
     """The recipe's, or the controls' where they have one of their own."""
     settings, grid = recipe.training, recipe.grid
-    if start.name == GRAFT or not recipe.controls.steps:
+    if arm == GRAFT or not recipe.controls.steps:
         return settings, grid
     settings = settings.model_copy(update={"max_steps": recipe.controls.steps})
     share = settings.max_steps / recipe.training.max_steps

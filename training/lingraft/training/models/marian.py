@@ -14,6 +14,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from lingraft.training.errors import CheckpointError, ParentError
 from lingraft.training.models.loss import tied_cross_entropy
+from lingraft.training.models.packed import decoder_states
 from lingraft.training.recipe.recipes import Shape
 from lingraft.training.vocabulary.codec import EOS
 
@@ -213,20 +214,29 @@ class TranslationLoss(nn.Module):
         with -100.
         """
         pad = self.model.config.pad_token_id
-        hidden = self.model.model(
-            input_ids=batch["source"],
-            attention_mask=(batch["source"] != pad).long(),
-            decoder_input_ids=batch["decoder_input"],
-            use_cache=False,
-        ).last_hidden_state
         keep = batch["labels"] != -100
+        hidden = self._states(batch, keep)
         return tied_cross_entropy(
-            in_autocast_type(hidden[keep]),
+            in_autocast_type(hidden),
             self.model.get_input_embeddings().weight,
             batch["labels"][keep],
             smoothing=self._smoothing,
             banned=pad,
         )
+
+    def _states(self, batch: dict[str, Tensor], keep: Tensor) -> Tensor:
+        """Last states at the targets, [N,D]; outside training by the model's own layers, which
+        others may watch."""
+        source, decoder_input = batch["source"], batch["decoder_input"]
+        if self.training:
+            return decoder_states(self.model.model, source, decoder_input, keep)
+        hidden: Tensor = self.model.model(
+            input_ids=source,
+            attention_mask=(source != self.model.config.pad_token_id).long(),
+            decoder_input_ids=decoder_input,
+            use_cache=False,
+        ).last_hidden_state
+        return hidden[keep]
 
 
 def in_autocast_type(hidden: Tensor) -> Tensor:
