@@ -6,9 +6,12 @@ import argparse
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lingraft.training.errors import RecipeError, TrainingError
+
+if TYPE_CHECKING:
+    from lingraft.training.recipe.recipes import Recipe
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -43,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
         help="give every source another's target: a control that has seen the text and learnt "
         "no translation",
     )
+    _add_dry_run(pretrain)
     pretrain.set_defaults(command=_pretrain)
     graft = commands.add_parser(
         "graft", help="graft a language or a classifier onto a parent, prove and export it"
@@ -58,10 +62,19 @@ def _parser() -> argparse.ArgumentParser:
     graft.add_argument(
         "--no-examples", action="store_true", help="leave sentences of the test set out of reports"
     )
+    _add_dry_run(graft)
     graft.set_defaults(command=_graft)
     _add_rank_parents(commands)
     _add_export(commands)
     return parser
+
+
+def _add_dry_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print the plan, sizes and an estimate of the time; train nothing",
+    )
 
 
 def _add_rank_parents(commands: Any) -> None:
@@ -144,9 +157,12 @@ def _pretrain(arguments: argparse.Namespace) -> None:
         raise RecipeError(
             f'{arguments.recipe}: task is "{recipe.task}"; this command needs "pretrain"'
         )
+    output = arguments.output or Path("runs") / recipe.name
+    if arguments.dry_run:
+        _show_plan(recipe, output)
+        return
     from lingraft.training.pretrain import pretrain  # slow to import: torch
 
-    output = arguments.output or Path("runs") / recipe.name
     parent = pretrain(recipe, output, shuffle_targets=arguments.shuffle_targets)
     print(f"{parent.folder}: {parent.state.step} steps, dev chrF++ {parent.state.best_score:.2f}")
 
@@ -157,13 +173,23 @@ def _graft(arguments: argparse.Namespace) -> None:
     recipe = load_recipe(arguments.recipe)
     if isinstance(recipe, PretrainRecipe):
         raise RecipeError(f'{arguments.recipe}: task is "pretrain"; use lingraft-train pretrain')
+    output = arguments.output or Path("runs") / recipe.name
+    if arguments.dry_run:
+        _show_plan(recipe, output)
+        return
     from lingraft.training.pipeline import Options, run_graft  # slow to import: torch
     from lingraft.training.report.report import as_markdown
 
     options = Options(arguments.accept_negative, examples=not arguments.no_examples)
-    outcome = run_graft(recipe, arguments.output or Path("runs") / recipe.name, options)
+    outcome = run_graft(recipe, output, options)
     print(as_markdown(outcome.report))
     print(f"bundle: {outcome.folder}")
+
+
+def _show_plan(recipe: Recipe, output: Path) -> None:
+    from lingraft.training.planning.dry_run import plan  # slow to import: torch
+
+    print("\n".join(plan(recipe, output).as_lines()))
 
 
 def _rank_parents(arguments: argparse.Namespace) -> None:
