@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+from lingraft.training.data import testsets
 from lingraft.training.data.batches import Corpus
-from lingraft.training.data.testsets import TestSet
 from lingraft.training.errors import ParentError
 from lingraft.training.export.translation import piece_limits
 from lingraft.training.measure import evaluate
@@ -129,7 +129,7 @@ def test_a_source_beyond_the_models_positions_loses_its_end(parent_run: Path) ->
     """The tag in front stays, or the model would not know the language."""
     model, codec = load_model(parent_run / "model"), load_codec(parent_run / "model")
     long = "the farmer sees two eggs and " * 20
-    test = TestSet("toy", "en", "fr", (long,), ("x",))
+    test = testsets.TestSet("toy", "en", "fr", (long,), ("x",))
     (translation,) = evaluate.translate(model, codec, test)
     cut = [*codec.encode_source(long, "en", "fr")[:63], EOS]
     assert translation == codec.decode(evaluate.greedy(model, [cut])[0])
