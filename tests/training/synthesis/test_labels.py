@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from lingraft.training.data.labelled import LabelledRow
 from lingraft.training.recipe.synthesis import Filters, TranslateTrain
-from lingraft.training.synthesis.labels import LabelledRow, translate_test, translate_train
+from lingraft.training.synthesis.labels import translate_test, translate_train
 
 Made = Callable[..., Any]
 Backwards = Callable[[str], str]
