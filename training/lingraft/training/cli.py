@@ -37,6 +37,11 @@ def _parser() -> argparse.ArgumentParser:
         "recipe", metavar="RECIPE", help="path of a recipe, or a shipped one's name"
     )
     pretrain.add_argument("--output", type=Path, help="folder of the run (default: runs/NAME)")
+    pretrain.add_argument(
+        "--shuffle-targets",
+        action="store_true",
+        help="give every source another's target: a control that learns no translation",
+    )
     pretrain.set_defaults(command=_pretrain)
     graft = commands.add_parser(
         "graft", help="graft a language or a classifier onto a parent, prove and export it"
@@ -139,7 +144,8 @@ def _pretrain(arguments: argparse.Namespace) -> None:
         )
     from lingraft.training.pretrain import pretrain  # slow to import: torch
 
-    parent = pretrain(recipe, arguments.output or Path("runs") / recipe.name)
+    output = arguments.output or Path("runs") / recipe.name
+    parent = pretrain(recipe, output, shuffle_targets=arguments.shuffle_targets)
     print(f"{parent.folder}: {parent.state.step} steps, dev chrF++ {parent.state.best_score:.2f}")
 
 

@@ -31,6 +31,7 @@ from lingraft.training.measure.metrics import Score, bleu, chrf
 from lingraft.training.parents.find import ParentModel
 from lingraft.training.recipe.languages import tag
 from lingraft.training.recipe.recipes import GraftRecipe, Labelled, Pairs
+from lingraft.training.recipe.synthesis import Monolingual
 from lingraft.training.vocabulary.codec import SPM_FILE, shorten
 from lingraft.training.vocabulary.normalise import LETTER_MAPPINGS, UNICODE_FORM
 from lingraft.v1 import bundle_pb2 as pb
@@ -42,6 +43,8 @@ from lingraft.v1.common_pb2 import (
     Metric,
     TransferReport,
 )
+
+_Source = Pairs | Labelled | Monolingual
 
 _VERDICTS = {
     Verdict.PASS: VERDICT_PASS,
@@ -62,7 +65,8 @@ def export_graft(graft: Graft, folder: Path, report: bytes, accepted_negative: s
         ParityError: the fp32 graphs decode some dev sentence differently than the model.
     """
     facts = _facts(graft.recipe.name, graft.recipe.display_name, graft.parent)
-    sources, rows = _read_by(graft), [*graft.data.train, *graft.data.rehearsal]
+    data = graft.data
+    sources, rows = _read_by(graft), [*data.train, *data.rehearsal, *data.monolingual]
     facts.licence = _licence(graft, sources)
     facts.data_sources.extend(_sources(sources, map(len, rows)))
     positions = graft.model.config.max_position_embeddings
@@ -91,7 +95,7 @@ def export_graft(graft: Graft, folder: Path, report: bytes, accepted_negative: s
     )
 
 
-def _licence(graft: Graft | ClassifierGraft, sources: Sequence[Pairs | Labelled]) -> str:
+def _licence(graft: Graft | ClassifierGraft, sources: Sequence[_Source]) -> str:
     """What follows from the text of the child and, through its weights, from that of the parent."""
     licences = (source.licence for source in sources)
     return strictest([graft.recipe.licence, graft.parent.licence, *licences])
@@ -107,7 +111,7 @@ def _facts(name: str, display_name: str, parent: ParentModel) -> pb.Bundle:
     return facts
 
 
-def _sources(sources: Sequence[Pairs | Labelled], sizes: Iterable[int]) -> list[pb.DataSource]:
+def _sources(sources: Sequence[_Source], sizes: Iterable[int]) -> list[pb.DataSource]:
     return [
         pb.DataSource(name=source.name, licence=source.licence, examples=size)
         for source, size in zip(sources, sizes, strict=True)
@@ -194,11 +198,11 @@ def _transfer(graft: Graft | ClassifierGraft, accepted_negative: str) -> Transfe
     )
 
 
-def _read_by(graft: Graft | ClassifierGraft) -> list[Pairs | Labelled]:
+def _read_by(graft: Graft | ClassifierGraft) -> list[_Source]:
     """All data that the graft was trained on."""
     recipe = graft.recipe
     rehearsal = recipe.rehearsal if isinstance(recipe, GraftRecipe) else []
-    return [*recipe.train, *rehearsal]
+    return [*recipe.train, *rehearsal, *recipe.monolingual]
 
 
 def _fertility(graft: Graft, test: TestSet) -> float:

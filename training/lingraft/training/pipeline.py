@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lingraft.training.classify import classify
+from lingraft.training.experiment.keeping import keep_model
 from lingraft.training.graft import graft
 from lingraft.training.manifesting import export_classifier_graft, export_graft
+from lingraft.training.parents.find import MODEL_FOLDER
 from lingraft.training.recipe.recipes import ClassifyRecipe, GraftRecipe
 from lingraft.training.report.report import (
     Report,
@@ -45,6 +47,8 @@ class Outcome:
 def run_graft(recipe: GraftRecipe | ClassifyRecipe, output: Path, options: Options) -> Outcome:
     """Train, measure, report and export; the report stands even when the export is refused.
 
+    A translation graft is also kept in `output`/model, as a parent or teacher of others.
+
     Raises:
         TrainingError: anything that the user can mend.
     """
@@ -60,4 +64,7 @@ def run_graft(recipe: GraftRecipe | ClassifyRecipe, output: Path, options: Optio
         report = translation_report(grafted, examples=options.examples)
         write_report(report, output)
         bundle = export_graft(grafted, folder, as_json(report), options.accepted_negative)
+        ready = grafted.transferred.parent
+        languages = (*grafted.parent.languages, *grafted.typed.child)
+        keep_model(grafted.model, ready, languages, bundle.licence, output / MODEL_FOLDER)
     return Outcome(report, bundle, folder)

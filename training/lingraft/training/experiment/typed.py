@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from lingraft.training.errors import RecipeError
+from lingraft.training.recipe.adaptation import Adaptation
 from lingraft.training.recipe.experiment import Moved, TransferKind
 from lingraft.training.recipe.recipes import ClassifyRecipe, GraftRecipe
 from lingraft.training.recipe.settings import Labelled, Pairs
@@ -96,6 +97,13 @@ def _moves_fit(recipe: GraftRecipe, moves: tuple[Moved, ...]) -> Iterator[str]:
         yield "moves: instances are the parent's sentences: give some as [[rehearsal]]"
     if "instances" not in moves and recipe.rehearsal:
         yield 'moves: [[rehearsal]] moves instances too: add "instances", or leave it out'
+    if "parameters" not in moves and recipe.adaptation != Adaptation():
+        yield "adaptation: no parameters move, so there are none to hold on to; leave it out"
+    if "parameters" not in moves and "random-parent" in recipe.controls.arms:
+        yield (
+            "controls.arms: where no parameters move the graft itself begins with random weights, "
+            "and random-parent is the same; compare it with scratch"
+        )
     if recipe.selection and not recipe.rehearsal:
         yield "selection: it chooses among [[rehearsal]], and there is none"
 
