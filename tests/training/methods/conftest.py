@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lingraft.training.cli import main
+from lingraft.training.experiment.starts import Begun, begin
+from lingraft.training.experiment.texts import load_data
 from lingraft.training.graft import Graft, graft
-from lingraft.training.pretrain import pretrain
-from lingraft.training.recipe.recipes import GraftRecipe, PretrainRecipe, load_recipe
+from lingraft.training.parents.find import find_parent
+from lingraft.training.recipe.recipes import GraftRecipe, load_recipe
 from lingraft.training.recipe.settings import Pairs, Training
+from lingraft.training.recipe.stages import Stage
 from lingraft.training.recipe.synthesis import Monolingual
 
 Rows = Sequence[Sequence[str]]
-STEPS = 12
 
-_TRAINING = Training(
+STEPS = 12
+TRAINING = Training(
     learning_rate=3e-3,
     warmup_steps=2,
     max_steps=STEPS,
@@ -29,69 +33,79 @@ _TRAINING = Training(
     precision="fp32",
     threads=1,
 )
+_SIZES = {"keep": None, "extend": 40, "replace": 330}
 
 
 @dataclass(frozen=True)
 class Bench:
     """Toy data on disk, and shipped recipes that read it."""
 
-    parent: Path  # of the run
+    parent: Path
     data: Path
 
-    def recipe(self, name: str, **changes: Any) -> GraftRecipe:
-        """The shipped recipe `methods/NAME` with the toy's text, budget and parent."""
+    def recipe(
+        self,
+        name: str,
+        *,
+        arms: tuple[str, ...] = ("random-parent",),
+        shuffled: Path | None = None,
+        **changes: Any,
+    ) -> GraftRecipe:
+        """The shipped recipe `methods/NAME` on the toy: its method's tables, not its budget.
+
+        Args:
+            name: of the method.
+            arms: the controls.
+            shuffled: a parent of shuffled targets.
+            changes: settings that are put in last.
+        """
         shipped = load_recipe(f"methods/{name}")
         assert isinstance(shipped, GraftRecipe)
-        return self.small(shipped, **changes)
-
-    def small(self, shipped: GraftRecipe, **changes: Any) -> GraftRecipe:
-        """The same experiment on the toy; what is in `changes` is set last."""
-        first = shipped.seed
-        settings = {
-            "parent": str(self.parent / "model"),
+        controls = {"arms": arms, "shuffled_parent": shuffled and str(shuffled)}
+        size = _SIZES[shipped.vocabulary.method]
+        small: dict[str, Any] = {
+            "parent": str(self.parent),
             "seeds": 1,
             "dev_sentences": 4,
             "parity_sentences": 4,
-            "training": _TRAINING,
-            "grid": shipped.grid.model_copy(
-                update={"learning_rates": [3e-3], "dropouts": [0.0], "trial_steps": 2}
-            ),
-            "controls": shipped.controls.model_copy(update={"arms": ("random-parent",)}),
+            "training": TRAINING,
+            "grid": {"learning_rates": [3e-3], "dropouts": [0.0], "trial_steps": 2},
+            "controls": shipped.controls.model_copy(update=controls),
             "gate": shipped.gate.model_copy(update={"resamples": 300}),
-            "stages": [_small_stage(stage, first) for stage in shipped.stages],
-            "vocabulary": shipped.vocabulary.model_copy(update={"size": _SIZES[shipped.vocabulary.method]}),
-            "train": self._pairs("train", shipped.train),
-            "rehearsal": self._pairs("rehearsal", shipped.rehearsal),
-            "monolingual": [
-                Monolingual(name=t.name, path=str(self.data / f"{t.language}.txt"), language=t.language)
-                for t in shipped.monolingual
-            ],
-            "dev": self._pairs("dev", shipped.dev[:1]),
-            "test": self._pairs("test", shipped.test[:1]),
+            "stages": [_small(stage) for stage in shipped.stages],
+            "vocabulary": shipped.vocabulary.model_copy(update={"size": size}),
+            "train": self.pairs("train", shipped.train),
+            "rehearsal": self.pairs("rehearsal", shipped.rehearsal),
+            "monolingual": [self.text(text.language) for text in shipped.monolingual],
+            "dev": self.pairs("dev", shipped.dev),
+            "test": self.pairs("test", shipped.test),
             "parent_test": [],
         }
-        made = shipped.model_copy(update={**settings, **changes})
-        return GraftRecipe.model_validate(made.model_dump())
+        made = shipped.model_copy(update={**small, **changes})
+        return GraftRecipe.model_validate(made.model_dump(warnings=False))
 
-    def _pairs(self, part: str, sources: Sequence[Pairs]) -> list[Pairs]:
-        """One toy source for all of a part, as the toy tongues have one text each."""
-        return [
-            Pairs(
-                name=f"toy {part}",
-                path=str(self.data / f"{part}.{one.target}.tsv"),
-                source=one.source,
-                target=one.target,
-            )
-            for one in sources[:1]
-        ]
+    def pairs(self, part: str, sources: Sequence[Pairs]) -> list[Pairs]:
+        """The toy's text for a part, in the tongues of the first source."""
+        return [self.source(part, each.target) for each in sources[:1]]
+
+    def source(self, part: str, target: str) -> Pairs:
+        """One file of the toy."""
+        path = str(self.data / f"{part}.{target}.tsv")
+        return Pairs(name=f"toy {part}", path=path, source="en", target=target, licence="CC0-1.0")
+
+    def text(self, language: str) -> Monolingual:
+        """Text without translation."""
+        path = str(self.data / f"{language}.txt")
+        return Monolingual(name=f"toy {language}", path=path, language=language, licence="CC0-1.0")
+
+    def begun(self, recipe: GraftRecipe, output: Path) -> Begun:
+        """How every arm starts; nothing is trained."""
+        return begin(recipe, find_parent(recipe.parent), load_data(recipe), output)
 
 
-_SIZES = {"keep": None, "extend": 40, "replace": 330}
-
-
-def _small_stage(stage: Any, seed: int) -> Any:
-    changes: dict[str, Any] = {"training": stage.training and _TRAINING, "dropout": 0.0}
-    return stage.model_copy(update=changes)
+def _small(stage: Stage) -> Stage:
+    training = stage.training and TRAINING
+    return stage.model_copy(update={"training": training, "dropout": 0.0})
 
 
 @pytest.fixture(scope="package")
@@ -103,16 +117,36 @@ def bench(
     to_french: Callable[[str], str],
     write_tsv: Callable[[Path, Rows], Path],
 ) -> Bench:
-    """Train 80 pairs, dev 12, test 6; other sentences as the child's own text and as rehearsal."""
+    """Dev and test in both tongues over the same English; no other sentence stands twice."""
     folder = tmp_path_factory.mktemp("methods-data")
-    child = [(text, to_yoruba(text)) for text in english]
-    parent = [(text, to_french(text)) for text in english]
-    write_tsv(folder / "dev.yo.tsv", child[:12])
-    write_tsv(folder / "test.yo.tsv", child[12:18])
-    write_tsv(folder / "test.fr.tsv", parent[12:18])
-    write_tsv(folder / "train.yo.tsv", child[20:100])
-    write_tsv(folder / "train.fr.tsv", parent[20:100])
-    write_tsv(folder / "rehearsal.fr.tsv", parent[100:160])
-    write_tsv(folder / "yo.txt", [[there] for _, there in child[160:200]])
-    write_tsv(folder / "en.txt", [[here] for here, _ in child[200:240]])
-    return Bench(parent_run, folder)
+    for code, translated in (("yo", to_yoruba), ("fr", to_french)):
+        pairs = [(text, translated(text)) for text in english]
+        for part, rows in (("dev", pairs[:12]), ("test", pairs[12:18]), ("train", pairs[20:100])):
+            write_tsv(folder / f"{part}.{code}.tsv", rows)
+        write_tsv(folder / f"rehearsal.{code}.tsv", pairs[100:160])
+        write_tsv(folder / f"{code}.txt", [[there] for _, there in pairs[160:200]])
+    write_tsv(folder / "en.txt", [[text] for text in english[200:240]])
+    return Bench(parent_run / "model", folder)
+
+
+@pytest.fixture(scope="package")
+def full(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Graft:
+    """What the other methods are held against: everything trains."""
+    return graft(bench.recipe("full"), tmp_path_factory.mktemp("full"))
+
+
+@pytest.fixture(scope="package")
+def shuffled_parent(parent_recipe_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The toy parent's recipe on shuffled targets, by the command, in a tenth of the steps."""
+    recipe = parent_recipe_file.with_name("shuffled.toml")
+    text = parent_recipe_file.read_text(encoding="utf-8")
+    for old, new in (
+        ("max_steps = 240", "max_steps = 24"),
+        ("evaluate_every = 120", "evaluate_every = 24"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    recipe.write_text(text, encoding="utf-8")
+    output = tmp_path_factory.mktemp("shuffled-parent")
+    assert main(["pretrain", str(recipe), "--shuffle-targets", "--output", str(output)]) == 0
+    return output / "model"

@@ -1,4 +1,4 @@
-"""A graft kept as a model folder: the parent of another graft, or the teacher of a smaller model."""
+"""A graft kept as a model folder: the parent of another graft, or a smaller model's teacher."""
 
 from __future__ import annotations
 

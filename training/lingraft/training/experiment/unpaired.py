@@ -12,7 +12,6 @@ from lingraft.training.recipe.recipes import GraftRecipe
 from lingraft.training.synthesis.unsupervised import zero_shot_tests
 from lingraft.training.vocabulary.codec import Codec
 
-
 _NAMED = "zero-shot, never paired in training"  # as `zero_shot_tests` names those it makes
 _PAIRING = {"back-translate", "iterate"}  # stages that make pairs of their own
 
