@@ -1,4 +1,4 @@
-"""Shipped recipes of the methods, made small: the toy parent, toy text, a few steps, one control."""
+"""Shipped recipes of the methods made small: toy parent, toy text, a few steps, one control."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ TRAINING = Training(
     precision="fp32",
     threads=1,
 )
-_SIZES = {"keep": None, "extend": 40, "replace": 330}
+# As many pieces as the toy text of each recipe is good for.
+_SIZES = {"extend": 40, "replace-random": 336, "replace-match": 350, "replace-align": 350}
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,6 @@ class Bench:
         shipped = load_recipe(f"methods/{name}")
         assert isinstance(shipped, GraftRecipe)
         controls = {"arms": arms, "shuffled_parent": shuffled and str(shuffled)}
-        size = _SIZES[shipped.vocabulary.method]
         small: dict[str, Any] = {
             "parent": str(self.parent),
             "seeds": 1,
@@ -73,7 +73,7 @@ class Bench:
             "controls": shipped.controls.model_copy(update=controls),
             "gate": shipped.gate.model_copy(update={"resamples": 300}),
             "stages": [_small(stage) for stage in shipped.stages],
-            "vocabulary": shipped.vocabulary.model_copy(update={"size": size}),
+            "vocabulary": shipped.vocabulary.model_copy(update={"size": _SIZES.get(name)}),
             "train": self.pairs("train", shipped.train),
             "rehearsal": self.pairs("rehearsal", shipped.rehearsal),
             "monolingual": [self.text(text.language) for text in shipped.monolingual],

@@ -1,4 +1,4 @@
-"""Parameter transfer through the whole journey: what trains, how far, and which arms it concerns."""
+"""Parameter transfer through the journey: what trains, how far, and which arms it concerns."""
 
 from __future__ import annotations
 
