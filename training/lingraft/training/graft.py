@@ -81,6 +81,11 @@ class Graft:
         return self.arms[GRAFT].runs.index(self.arms[GRAFT].best)
 
     @property
+    def child_examples(self) -> int:
+        """Pairs of the child's languages; where there are none, sentences without translation."""
+        return self.data.child_examples(self.recipe, self.typed.child)
+
+    @property
     def gain(self) -> Interval:
         """Mean gain on test over the best of the controls and the parent."""
         return pool(self.test.comparisons)

@@ -65,10 +65,10 @@ def export_graft(graft: Graft, folder: Path, report: bytes, accepted_negative: s
         ParityError: the fp32 graphs decode some dev sentence differently than the model.
     """
     facts = _facts(graft.recipe.name, graft.recipe.display_name, graft.parent)
-    data = graft.data
-    sources, rows = _read_by(graft), [*data.train, *data.rehearsal, *data.monolingual]
+    data, sources = graft.data, _read_by(graft)
     facts.licence = _licence(graft, sources)
-    facts.data_sources.extend(_sources(sources, map(len, rows)))
+    sizes = map(len, [*data.train, *data.rehearsal, *data.monolingual])
+    facts.data_sources.extend(_sources(sources, sizes))
     positions = graft.model.config.max_position_embeddings
     facts.limits.max_source_tokens = facts.limits.max_target_tokens = positions
     facts.decoding.beam_size = 1
@@ -139,7 +139,7 @@ def _pair(graft: Graft, indices: Sequence[int], accepted_negative: str) -> pb.Bu
         report.zero_shot.CopyFrom(_like(score, compared.scores[PARENT].mean))
     report.transfer.CopyFrom(score)
     report.gain.CopyFrom(_gain(compared, score))
-    report.target_examples = sum(map(len, graft.data.train))
+    report.target_examples = graft.child_examples
     if graft.forgetting:
         lost = max(graft.forgetting, key=lambda each: each.lost)
         before = Score("chrF++", lost.before, score.signature)

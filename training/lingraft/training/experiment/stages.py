@@ -148,7 +148,8 @@ class _Stage:
         assert self.stage.training is not None
         recipe = self.recipe.model_copy(update={"training": self.stage.training})
         job = pairs_job(self.start, recipe, self.data, sources, rows, folder)
-        return replace(job, name=f"{self.start.name} {self.stage.method}", folder=folder)
+        name = f"{self.start.name} {self.stage.method}"
+        return replace(job, name=name, folder=folder, score_name="log-likelihood")
 
     def _denoise(self) -> Staged:
         settings, codec = self.stage.training, self.start.codec

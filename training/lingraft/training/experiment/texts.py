@@ -53,6 +53,12 @@ class Data:
         """The most helpful and most harmful sentences of each rehearsal source."""
         return [chosen.influences for chosen in self.selected]
 
+    def child_examples(self, recipe: GraftRecipe, child: Sequence[str]) -> int:
+        """Pairs of the child's languages; where there are none, sentences without translation."""
+        parts = zip(recipe.train, self.train, strict=True)
+        pairs = sum(len(rows) for p, rows in parts if {p.source, p.target} & {*child})
+        return pairs or sum(len(self.texts_of(recipe, code)) for code in child)
+
     def texts_of(self, recipe: GraftRecipe, language: str) -> list[str]:
         """Monolingual text of one language."""
         sources = zip(recipe.monolingual, self.monolingual, strict=True)
