@@ -43,6 +43,7 @@ def test_the_mixs_weights_reach_the_batches(bench: Any, tmp_path: Path) -> None:
     recipe = bench.recipe("mixing", arms=("scratch", "random-parent"))
     data, jobs = _jobs(bench, recipe, tmp_path)
     assert recipe.mixing.parent_share == 0.3
+    assert data.mixed is not None
     assert data.mixed.weights == jobs["graft"].weights == jobs["random-parent"].weights
     visits = _visited(jobs["graft"])
     assert visits[0] == 160

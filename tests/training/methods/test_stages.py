@@ -183,7 +183,7 @@ def test_a_teachers_text_is_made_once_for_all_arms(
         for best in json.loads(line)
         for text in best
     }
-    real = dict(made.data.train[0])
+    real = {row[0]: row[1] for row in made.data.train[0]}
     new = [(source, target) for source, target in staged.rows[0] if target != real[source]]
     assert len(new) > 30
     assert {target for _, target in new} <= taught

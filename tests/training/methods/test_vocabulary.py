@@ -10,7 +10,7 @@ import torch
 
 from lingraft.training.errors import RecipeError
 from lingraft.training.graft import Graft, graft
-from lingraft.training.models.marian import load_model
+from lingraft.training.models.marian import load_model, weights_of
 from lingraft.training.parents.find import find_parent
 from lingraft.training.pipeline import Options, Outcome, run_graft
 from lingraft.training.recipe.recipes import load_recipe
@@ -23,7 +23,7 @@ _ACCEPTED = Options(accepted_negative="a test of the journey")
 
 
 def _rows(folder: Path) -> torch.Tensor:
-    return load_model(folder).model.shared.weight.detach()
+    return weights_of(load_model(folder))["model.shared.weight"]
 
 
 def _parity(outcome: Outcome) -> float:

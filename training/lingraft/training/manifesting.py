@@ -45,7 +45,6 @@ from lingraft.v1.common_pb2 import (
 )
 
 _Source = Pairs | Labelled | Monolingual
-
 _VERDICTS = {
     Verdict.PASS: VERDICT_PASS,
     Verdict.HOLD: VERDICT_HOLD,
@@ -67,8 +66,8 @@ def export_graft(graft: Graft, folder: Path, report: bytes, accepted_negative: s
     facts = _facts(graft.recipe.name, graft.recipe.display_name, graft.parent)
     data, sources = graft.data, _read_by(graft)
     facts.licence = _licence(graft, sources)
-    sizes = map(len, [*data.train, *data.rehearsal, *data.monolingual])
-    facts.data_sources.extend(_sources(sources, sizes))
+    rows = [*data.train, *data.rehearsal, *data.monolingual]
+    facts.data_sources.extend(_sources(sources, map(len, rows)))
     positions = graft.model.config.max_position_embeddings
     facts.limits.max_source_tokens = facts.limits.max_target_tokens = positions
     facts.decoding.beam_size = 1
