@@ -10,10 +10,14 @@ from typing import Any
 import pytest
 
 from lingraft.training.errors import CheckpointError, ParentError, RecipeError
+from lingraft.training.experiment.typed import typed_translation
 from lingraft.training.graft import graft
 from lingraft.training.pipeline import Options, Outcome, run_graft
+from lingraft.training.recipe.adaptation import Adaptation
 from lingraft.training.recipe.experiment import Transfer
 from lingraft.training.recipe.explanation import CheckpointScan, Economy, Explanation
+from lingraft.training.recipe.settings import Training
+from lingraft.training.recipe.stages import Stage
 from lingraft.training.report.translation import translation_report
 
 _EXPLANATION = Explanation(
@@ -113,6 +117,38 @@ def test_inductive_transfer_without_pairs_of_the_child_is_refused(
     """The transductive recipe, had it forgotten to say so."""
     with pytest.raises(RecipeError, match=r"inductive transfer has pairs of the child \(yo\)"):
         graft(bench.recipe("denoise", transfer=Transfer()), tmp_path / "run")
+
+
+def test_stages_that_cannot_run_are_refused_at_once(bench: Any, tmp_path: Path) -> None:
+    """All of them, before the first one trains."""
+    back = bench.recipe("back-translation")
+    denoise, iterate = bench.recipe("unsupervised").stages
+    masked = Stage(method="masked-lm", training=Training(max_steps=1))
+    stages = [*back.stages, denoise, iterate, masked]
+    with pytest.raises(RecipeError) as caught:
+        graft(back.model_copy(update={"stages": stages, "monolingual": []}), tmp_path / "run")
+    assert [line.removeprefix("  - ") for line in str(caught.value).splitlines()[1:]] == [
+        "stages, 2: back-translate needs [[monolingual]] text, and there is none",
+        "stages, 3: denoise needs [[monolingual]] text, and there is none",
+        "stages, 4: iterate needs [[monolingual]] text, and there is none",
+        "stages, 5: masked-lm belongs to a classifier; leave it out",
+    ]
+    french = [bench.text("fr")]
+    with pytest.raises(
+        RecipeError, match=r"needs pairs into a language of \[\[monolingual\]\] \(fr\)"
+    ):
+        graft(back.model_copy(update={"monolingual": french}), tmp_path / "run")
+
+
+def test_the_parents_moments_are_not_kept_across_a_stage(bench: Any, tmp_path: Path) -> None:
+    """They are of its last step; in the first stage they may go on."""
+    recipe = bench.recipe("denoise")
+    keep = Adaptation(optimizer="keep")
+    with pytest.raises(RecipeError, match='"keep" it in the first stage that trains'):
+        graft(recipe.model_copy(update={"adaptation": keep}), tmp_path)
+    first = recipe.stages[0].model_copy(update={"adaptation": keep})
+    kept = recipe.model_copy(update={"stages": [first]})
+    assert typed_translation(kept, ("en", "fr")).child == ("yo",)
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from lingraft.training.models.marian import digest_of
 from lingraft.training.parents.find import find_parent
 from lingraft.training.pipeline import Options, Outcome, run_graft
 from lingraft.training.recipe.recipes import GraftRecipe
+from lingraft.training.report.report import as_html
 from lingraft.training.report.translation import translation_report
 
 _ACCEPTED = Options(accepted_negative="a test of the journey")
@@ -110,6 +111,7 @@ def test_back_translation_runs_in_rounds_once_the_reverse_model_will_do(
     assert note.startswith(
         "2-back-translate stopped: back-translation refused: the model for yo-en"
     )
+    assert "What an arm could not do" in as_html(report)
     names = {each["name"]: each["use"] for each in report["provenance"]["data"]}
     assert names == {"toy train": "training", "toy yo": "monolingual"}
     _again(recipe, tmp_path, made)

@@ -62,6 +62,11 @@ def test_random_rows_explain_the_gain_and_are_nothing_to_beat(extended: Outcome)
         assert arms.keys() == {"graft", "random-parent", "random-rows", "parent"}
         assert "gain" in arms["random-rows"]
         assert result["baseline"] in ("random-parent", "parent")
+    controls = [
+        next(arm["scores"][0] for arm in result["arms"] if arm["name"] == "random-parent")
+        for result in extended.report["results"][:2]
+    ]
+    assert [round(p.transfer.scratch.value, 2) for p in extended.bundle.pairs] == controls
 
 
 def test_the_parent_alone_and_what_it_forgot_are_measured_under_new_pieces(

@@ -23,7 +23,7 @@ from lingraft.training.export import (
     export_translation,
     to_arrays,
 )
-from lingraft.training.gate.significance import GRAFT, Comparison
+from lingraft.training.gate.significance import ABLATIONS, GRAFT, Comparison
 from lingraft.training.gate.verdict import Verdict
 from lingraft.training.graft import Graft
 from lingraft.training.measure.evaluate import LENGTH_RATIO
@@ -132,7 +132,7 @@ def _pair(graft: Graft, indices: Sequence[int], accepted_negative: str) -> pb.Bu
         pair.metrics.append(_metric(bleu(made, references), tests[i]))
     report = _transfer(graft, accepted_negative)
     score = pair.metrics[0]
-    controls = [arm for arm in compared.scores if arm not in (GRAFT, PARENT)]
+    controls = [arm for arm in compared.scores if arm not in (GRAFT, PARENT, *ABLATIONS)]
     report.scratch.CopyFrom(_like(score, max(compared.scores[arm].mean for arm in controls)))
     if PARENT in compared.scores:
         report.zero_shot.CopyFrom(_like(score, compared.scores[PARENT].mean))
@@ -151,11 +151,10 @@ def _pair(graft: Graft, indices: Sequence[int], accepted_negative: str) -> pb.Bu
 
 
 def _metric(score: Score, test: TestSet) -> Metric:
-    name = f"{test.name} {test.direction}"
     return Metric(
         name=score.name,
         value=score.value,
-        test_set=name,
+        test_set=f"{test.name} {test.direction}",
         size=len(test.sources),
         signature=score.signature,
     )

@@ -69,7 +69,7 @@ def through_stages(
     """Take one arm through all stages with one seed.
 
     Raises:
-        RecipeError: a stage is of another task, or has no text.
+        RecipeError: a stage has no text left.
         SynthesisError: back-translation by a model that is too weak, among others.
     """
     folder = output / start.name / "stages" / f"seed-{seed}"
@@ -101,11 +101,6 @@ class _Stage:
             "iterate": self._iterate,
             "distil": self._distil,
         }
-        if self.stage.method not in methods:
-            raise RecipeError(
-                f"stages: {self.stage.method} belongs to a classifier; a translation graft has "
-                f"{', '.join(methods)}"
-            )
         return methods[self.stage.method]()
 
     def _model(self) -> MarianMTModel:

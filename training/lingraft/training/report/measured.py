@@ -185,6 +185,10 @@ def stages_of(stages: Sequence[Stage]) -> list[Report]:
                 "learning_rate": stage.training.learning_rate,
                 **adaptation_of(stage.adaptation),
             }
+        if stage.distillation:
+            row["data"] = [f"translated by {stage.distillation.teacher}"]
+        if stage.translate_train:
+            row["data"] = [f"translated by {stage.translate_train.translator}"]
         found.append(row)
     return found
 
