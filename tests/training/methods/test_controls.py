@@ -192,11 +192,13 @@ def test_what_the_explanation_trained_is_kept(bench: Any, explained: Outcome) ->
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("state.json")} == before
 
 
-def test_a_scan_that_cannot_be_made_is_refused_before_anything_trains(
+def test_an_explanation_that_cannot_be_made_is_refused_before_anything_trains(
     bench: Any, tmp_path: Path
 ) -> None:
-    """Under new pieces; of a parent that is no run; of a run without milestones."""
+    """No pairs of the child, new pieces, a parent that is no run, a run without milestones."""
     changes = {"explanation": _EXPLANATION}
+    with pytest.raises(RecipeError, match="shares of the child's pairs, and transductive transfer"):
+        graft(bench.recipe("denoise", **changes), tmp_path / "run")
     with pytest.raises(RecipeError, match="earlier parents know the old pieces alone"):
         graft(bench.recipe("extend", **changes), tmp_path / "run")
     bare = tmp_path / "bare" / "model"

@@ -18,7 +18,7 @@ from lingraft.training.experiment.explaining import (
     Explained,
     Grafted,
     explain,
-    require_milestones,
+    require_explicable,
 )
 from lingraft.training.experiment.measuring import (
     PARENT,
@@ -96,7 +96,7 @@ def graft(recipe: GraftRecipe, output: Path) -> Graft:
     parent = find_parent(recipe.parent)
     recipe = _fitted(recipe, parent)
     typed = typed_translation(recipe, parent.languages)
-    require_milestones(recipe, parent)
+    require_explicable(recipe, parent)
     data = load_data(recipe)
     begun = begin(recipe, parent, data, output)
     ready = begun.transferred.parent

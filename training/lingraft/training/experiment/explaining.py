@@ -66,7 +66,7 @@ class Grafted:
 def explain(grafted: Grafted, settings: Explanation, output: Path) -> Explained:
     """Look at what was reused; train what the settings want trained, resumably.
 
-    A scan is possible: `require_milestones` was asked first.
+    All of it is possible: `require_explicable` was asked first.
     """
     return Explained(
         reuse=_reuse(grafted, settings),
@@ -76,14 +76,22 @@ def explain(grafted: Grafted, settings: Explanation, output: Path) -> Explained:
     )
 
 
-def require_milestones(recipe: GraftRecipe, parent: ParentModel) -> None:
-    """Refuse a scan that cannot be made before anything trains, not hours later.
+def require_explicable(recipe: GraftRecipe, parent: ParentModel) -> None:
+    """Refuse an explanation that cannot be made before anything trains, not hours later.
 
     Raises:
-        RecipeError: a scan is wanted of a parent that is no run, or under new pieces.
+        RecipeError: a curve is wanted and the child has no pairs, or a scan of a parent that is no
+            run, or under new pieces.
         CheckpointError: the parent's run kept too few milestones.
     """
-    if recipe.explanation is None or recipe.explanation.checkpoints is None:
+    if recipe.explanation is None:
+        return
+    if recipe.explanation.economy and recipe.transfer.kind != "inductive":
+        raise RecipeError(
+            "explanation.economy: it trains on shares of the child's pairs, and "
+            f"{recipe.transfer.kind} transfer has none; leave it out"
+        )
+    if recipe.explanation.checkpoints is None:
         return
     if recipe.vocabulary.method != "keep":
         raise RecipeError(
