@@ -147,6 +147,13 @@ def test_ways_to_begin_rows_are_counted(bench: Any, tmp_path: Path) -> None:
     }
 
 
+def test_new_pieces_have_a_tag_for_every_tongue_that_is_tested(bench: Any, tmp_path: Path) -> None:
+    """The parent's own too, though no text of it is trained on: else nothing tells what it lost."""
+    recipe = bench.recipe("replace-random", parent_test=[bench.source("test", "fr")])
+    codec = bench.begun(recipe, tmp_path).graft.codec
+    assert all(map(codec.has_language, ("en", "yo", "fr")))
+
+
 def test_random_rows_without_new_rows_are_refused(bench: Any, tmp_path: Path) -> None:
     """There is nothing to draw where the parent's pieces are kept."""
     with pytest.raises(RecipeError, match="random-rows has no rows to draw"):
