@@ -101,8 +101,52 @@ def test_a_shipped_recipe_is_found_by_its_name() -> None:
     assert isinstance(load_recipe("parent-xs"), PretrainRecipe)
 
 
+METHODS = (
+    "back-translation",
+    "denoise",
+    "distil",
+    "explanation",
+    "extend",
+    "frozen",
+    "full",
+    "gradual",
+    "l2-sp",
+    "lora",
+    "mixing",
+    "optimizer-kept",
+    "replace-align",
+    "replace-match",
+    "replace-random",
+    "select-cross-entropy",
+    "select-importance",
+    "shuffled-parent",
+    "unsupervised",
+)
+
+
+def test_every_method_has_a_recipe_of_its_own() -> None:
+    """Found by its name, and its experiment is called by it."""
+    assert tuple(sorted(path.stem for path in (SHIPPED / "methods").iterdir())) == METHODS
+    for name in METHODS:
+        recipe = load_recipe(f"methods/{name}")
+        assert isinstance(recipe, GraftRecipe)
+        assert recipe.name == f"en-yo-{name}"
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_methods_recipe_says_what_it_is_and_when_it_pays(name: str) -> None:
+    """In two lines under the command that runs it."""
+    text = (SHIPPED / "methods" / f"{name}.toml").read_text(encoding="utf-8")
+    command, *comment = (line for line in text.splitlines() if line.startswith("#"))
+    assert command == f"# lingraft-train graft methods/{name}"
+    assert len(comment) == 2
+    assert any(word in " ".join(comment) for word in ("pays", "First:", "first:"))
+
+
 def test_an_unknown_recipe_is_told_the_shipped_ones() -> None:
     """A typing error is mended by reading the message."""
+    with pytest.raises(RecipeError, match=r"shipped: methods/back-translation\.toml, .*yo\.toml$"):
+        load_recipe("methods/lara")
     with pytest.raises(RecipeError, match=r"parent-sx: no such recipe; .*parent-xs\.toml"):
         load_recipe("parent-sx")
 

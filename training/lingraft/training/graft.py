@@ -16,7 +16,12 @@ from transformers import MarianMTModel
 from lingraft.training.calibrate.translation import TranslationCalibration
 from lingraft.training.data.contamination import describe
 from lingraft.training.embedding.transfer import Transferred
-from lingraft.training.experiment.explaining import Explained, Grafted, explain
+from lingraft.training.experiment.explaining import (
+    Explained,
+    Grafted,
+    explain,
+    require_explicable,
+)
 from lingraft.training.experiment.measuring import (
     PARENT,
     Answerer,
@@ -31,6 +36,7 @@ from lingraft.training.experiment.texts import Data, load_data
 from lingraft.training.experiment.translation import answerer, model_of, train
 from lingraft.training.experiment.trusting import trust_translation
 from lingraft.training.experiment.typed import TypedTransfer, typed_translation
+from lingraft.training.experiment.unpaired import speaks, unpaired
 from lingraft.training.gate.significance import ABLATIONS, GRAFT, Comparison, Interval, pool
 from lingraft.training.gate.verdict import Decision, decide
 from lingraft.training.measure import openings
@@ -39,7 +45,7 @@ from lingraft.training.parents.find import ParentModel, find_parent, fitted
 from lingraft.training.recipe.recipes import GraftRecipe
 from lingraft.training.vocabulary.codec import Codec
 
-_DEV, _TEST, _PARENT_TEST = "dev", "test", "parent-test"
+_DEV, _TEST, _PARENT_TEST, _ZERO_SHOT = "dev", "test", "parent-test", "zero-shot"
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,7 @@ class Graft:
     arms: dict[str, Seeded]
     dev: Measured
     test: Measured
+    zero_shot: Measured  # directions between the test sets' languages that nobody ever paired
     forgetting: list[Forgetting]
     decision: Decision
     calibration: TranslationCalibration | None
@@ -76,6 +83,11 @@ class Graft:
         return self.arms[GRAFT].runs.index(self.arms[GRAFT].best)
 
     @property
+    def child_examples(self) -> int:
+        """Pairs of the child's languages; where there are none, sentences without translation."""
+        return self.data.child_examples(self.recipe, self.typed.child)
+
+    @property
     def gain(self) -> Interval:
         """Mean gain on test over the best of the controls and the parent."""
         return pool(self.test.comparisons)
@@ -84,8 +96,9 @@ class Graft:
 def graft(recipe: GraftRecipe, output: Path) -> Graft:
     """Train graft and controls, and measure all with the parent; resumable at any point."""
     parent = find_parent(recipe.parent)
-    recipe = recipe.model_copy(update={"training": fitted(recipe.training, parent)})
+    recipe = _fitted(recipe, parent)
     typed = typed_translation(recipe, parent.languages)
+    require_explicable(recipe, parent)
     data = load_data(recipe)
     begun = begin(recipe, parent, data, output)
     _say([*map(describe, data.overlaps), *begun.transferred.preview.as_lines()])
@@ -95,6 +108,9 @@ def graft(recipe: GraftRecipe, output: Path) -> Graft:
     alone = Answerer(PARENT, ready.codec, (load_model(ready.folder),))
     dev = measure(recipe.gate, [*answering, alone], data.decide, output / _DEV)
     test = measure(recipe.gate, [*answering, alone], data.test, output / _TEST)
+    never_paired = unpaired(recipe, data, parent.languages)
+    able = [each for each in (*answering, alone) if speaks(each.codec, never_paired)]
+    zero_shot = measure(recipe.gate, able, never_paired, output / _ZERO_SHOT)
     served = replace(answering[0], models=(model_of(arms[GRAFT].best),))
     before = Answerer(PARENT, parent.codec, (load_model(parent.folder),))
     forgotten = forgetting(before, served, data.parent_test, output / _PARENT_TEST)
@@ -116,12 +132,23 @@ def graft(recipe: GraftRecipe, output: Path) -> Graft:
         arms=arms,
         dev=dev,
         test=test,
+        zero_shot=zero_shot,
         forgetting=forgotten,
         decision=decision,
         calibration=trust_translation(model, codec, data.decide, recipe.calibration),
         explained=explained,
         test_openings=openings.count(output / _TEST, GRAFT),
     )
+
+
+def _fitted(recipe: GraftRecipe, parent: ParentModel) -> GraftRecipe:
+    """The recipe with no example longer than the parent has positions, in any stage."""
+    stages = [
+        stage.model_copy(update={"training": stage.training and fitted(stage.training, parent)})
+        for stage in recipe.stages
+    ]
+    training = fitted(recipe.training, parent)
+    return recipe.model_copy(update={"training": training, "stages": stages})
 
 
 def _control(

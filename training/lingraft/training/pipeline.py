@@ -8,10 +8,12 @@ from pathlib import Path
 from statistics import mean
 
 from lingraft.training.classify import ClassifierGraft, classify
+from lingraft.training.experiment.keeping import keep_model
 from lingraft.training.gate.significance import GRAFT
 from lingraft.training.graft import Graft, graft
 from lingraft.training.manifesting.classification import export_classifier_graft
 from lingraft.training.manifesting.translation import export_graft
+from lingraft.training.parents.find import MODEL_FOLDER
 from lingraft.training.rank.child import child_key
 from lingraft.training.rank.command import RANKING_FILE
 from lingraft.training.rank.regret import read_gains, record_gain, regret
@@ -55,6 +57,8 @@ class Outcome:
 def run_graft(recipe: GraftRecipe | ClassifyRecipe, output: Path, options: Options) -> Outcome:
     """Train, measure, report and export; the report stands even when the export is refused.
 
+    A translation graft is also kept in `output`/model, as a parent or teacher of others.
+
     Raises:
         TrainingError: anything that the user can mend.
     """
@@ -69,6 +73,9 @@ def run_graft(recipe: GraftRecipe | ClassifyRecipe, output: Path, options: Optio
         report = translation_report(grafted, examples=options.examples)
         files = _reported(grafted, report, output)
         bundle = export_graft(grafted, folder, files, reason)
+        ready = grafted.transferred.parent
+        languages = (*grafted.parent.languages, *grafted.typed.child)
+        keep_model(grafted.model, ready, languages, bundle.licence, output / MODEL_FOLDER)
     return Outcome(report, bundle, folder)
 
 

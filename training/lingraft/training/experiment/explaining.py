@@ -66,8 +66,7 @@ class Grafted:
 def explain(grafted: Grafted, settings: Explanation, output: Path) -> Explained:
     """Look at what was reused; train what the settings want trained, resumably.
 
-    Raises:
-        RecipeError: a scan is wanted of a parent that has no milestones, or under new pieces.
+    All of it is possible: `require_explicable` was asked first.
     """
     return Explained(
         reuse=_reuse(grafted, settings),
@@ -75,6 +74,39 @@ def explain(grafted: Grafted, settings: Explanation, output: Path) -> Explained:
         economy=_economy(grafted, settings.economy, output) if settings.economy else None,
         checkpoints=_scan(grafted, settings.checkpoints, output) if settings.checkpoints else None,
     )
+
+
+def require_explicable(recipe: GraftRecipe, parent: ParentModel) -> None:
+    """Refuse an explanation that cannot be made before anything trains, not hours later.
+
+    Raises:
+        RecipeError: a curve is wanted and the child has no pairs, or a scan of a parent that is no
+            run, or under new pieces.
+        CheckpointError: the parent's run kept too few milestones.
+    """
+    if recipe.explanation is None:
+        return
+    if recipe.explanation.economy and recipe.transfer.kind != "inductive":
+        raise RecipeError(
+            "explanation.economy: it trains on shares of the child's pairs, and "
+            f"{recipe.transfer.kind} transfer has none; leave it out"
+        )
+    if recipe.explanation.checkpoints is None:
+        return
+    if recipe.vocabulary.method != "keep":
+        raise RecipeError(
+            "explanation.checkpoints: earlier parents know the old pieces alone; it goes with "
+            'vocabulary.method = "keep"'
+        )
+    if "parameters" not in (recipe.transfer.moves or ("parameters",)):
+        raise RecipeError("explanation.checkpoints: no parameters move, so none could be earlier")
+    _milestones(parent)
+
+
+def _milestones(parent: ParentModel) -> tuple[Milestone, ...]:
+    run = parent.folder.parent
+    seconds_per_step, steps = _pace(run)
+    return milestones(run, steps, seconds_per_step)
 
 
 def _reuse(grafted: Grafted, settings: Explanation) -> Reuse:
@@ -163,14 +195,7 @@ def _decided(grafted: Grafted, start: Start, model: MarianMTModel) -> Statistics
 def _scan(grafted: Grafted, settings: CheckpointScan, output: Path) -> Scan:
     """Children of earlier parents, each trained as the graft was."""
     start = grafted.begun.graft
-    if start.sha256 != grafted.parent.sha256:
-        raise RecipeError(
-            "explanation.checkpoints: earlier parents know the old pieces alone; it goes with "
-            'vocabulary.method = "keep"'
-        )
-    run = grafted.parent.folder.parent
-    seconds_per_step, steps = _pace(run)
-    found = chosen(milestones(run, steps, seconds_per_step), settings.checkpoints)
+    found = chosen(_milestones(grafted.parent), settings.checkpoints)
 
     def finetune(milestone: Milestone) -> Statistics:
         weights = read_weights(milestone.path)

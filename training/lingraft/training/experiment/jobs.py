@@ -10,7 +10,7 @@ from lingraft.training.data.batches import Corpus
 from lingraft.training.data.corpora import Row
 from lingraft.training.data.testsets import TestSet
 from lingraft.training.experiment.starts import Start
-from lingraft.training.experiment.texts import Data
+from lingraft.training.experiment.texts import Data, mixed
 from lingraft.training.models.tensors import all_batches, collate
 from lingraft.training.recipe.identity import identity_of
 from lingraft.training.recipe.recipes import GraftRecipe
@@ -37,13 +37,14 @@ def pairs_job(
         rows: pairs of every source.
         folder: where the job's runs lie.
     """
-    wanted, texts, codec = list(sources), list(rows), start.codec
-    if not start.child_only:
-        wanted, texts = wanted + recipe.rehearsal, texts + data.rehearsal
+    rehearsal, rehearsed = ([], []) if start.child_only else (recipe.rehearsal, data.rehearsal)
+    texts, codec = [*rows, *rehearsed], start.codec
     most = recipe.training.max_tokens
-    corpus, weights = corpora.training_corpus(wanted, texts, codec, most)
-    if data.mixed and len(weights) == len(data.mixed.weights):
-        weights = data.mixed.weights
+    corpus, weights = corpora.training_corpus([*sources, *rehearsal], texts, codec, most)
+    if rule := recipe.mixing:
+        if start.child_only:  # nothing of the parent's to give its share to
+            rule = rule.model_copy(update={"parent_share": None})
+        weights = mixed(sources, rows, rehearsal, rehearsed, rule).weights
     return Job(
         name=start.name,
         folder=folder,

@@ -12,10 +12,14 @@ from lingraft.training.run.loop import Batch, Job
 
 @dataclass(frozen=True)
 class Seeded:
-    """An arm's runs, one for each seed; the first was tuned and the others took its settings."""
+    """An arm's runs, one for each seed; the first was tuned and the others took its settings.
+
+    notes: what it was spared on its way, and why.
+    """
 
     name: str
     runs: tuple[Arm, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def first(self) -> Arm:

@@ -6,7 +6,8 @@ OUTPUT/ARM/stages/seed-1/2-back-translate/round-1/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,16 +16,18 @@ from transformers import MarianMTModel
 
 from lingraft.training.data import corpora
 from lingraft.training.data.corpora import Row
-from lingraft.training.errors import RecipeError
+from lingraft.training.errors import RecipeError, SynthesisError
 from lingraft.training.experiment.jobs import dev_batches, pairs_identity, pairs_job
 from lingraft.training.experiment.starts import Start
 from lingraft.training.experiment.texts import Data
+from lingraft.training.gate.significance import GRAFT
 from lingraft.training.models.marian import (
     TranslationLoss,
     freeze_padding_row,
     load_weights,
     weights_of,
 )
+from lingraft.training.recipe.adaptation import Adaptation
 from lingraft.training.recipe.recipes import GraftRecipe
 from lingraft.training.recipe.settings import Pairs
 from lingraft.training.recipe.stages import Stage
@@ -50,12 +53,14 @@ class Staged:
     weights: None where no stage trained.
     state: of the last stage that trained.
     sources, rows: the training text; a stage of distillation replaces it.
+    notes: what of the stages was left out, and why.
     """
 
     weights: _Weights | None
     state: State | None
     sources: list[Pairs]
     rows: list[list[Row]]
+    notes: tuple[str, ...] = ()
 
 
 def through_stages(
@@ -64,7 +69,7 @@ def through_stages(
     """Take one arm through all stages with one seed.
 
     Raises:
-        RecipeError: a stage is of another task, or has no text.
+        RecipeError: a stage has no text left.
         SynthesisError: back-translation by a model that is too weak, among others.
     """
     folder = output / start.name / "stages" / f"seed-{seed}"
@@ -96,11 +101,6 @@ class _Stage:
             "iterate": self._iterate,
             "distil": self._distil,
         }
-        if self.stage.method not in methods:
-            raise RecipeError(
-                f"stages: {self.stage.method} belongs to a classifier; a translation graft has "
-                f"{', '.join(methods)}"
-            )
         return methods[self.stage.method]()
 
     def _model(self) -> MarianMTModel:
@@ -112,10 +112,11 @@ class _Stage:
         return model
 
     def _trained(self, job: Job, loss: TranslationLoss, score: Callable[[], float]) -> Staged:
+        adaptation = self.stage.adaptation if self.start.inherits else Adaptation()
         job = replace(
             job,
             seed=self.seed,
-            adaptation=self.stage.adaptation,
+            adaptation=adaptation,
             origin=self.start.origin,
             identity=f"{self.stage.model_dump_json(exclude_defaults=True)} {job.identity}",
         )
@@ -142,7 +143,8 @@ class _Stage:
         assert self.stage.training is not None
         recipe = self.recipe.model_copy(update={"training": self.stage.training})
         job = pairs_job(self.start, recipe, self.data, sources, rows, folder)
-        return replace(job, name=f"{self.start.name} {self.stage.method}", folder=folder)
+        name = f"{self.start.name} {self.stage.method}"
+        return replace(job, name=name, folder=folder, score_name="log-likelihood")
 
     def _denoise(self) -> Staged:
         settings, codec = self.stage.training, self.start.codec
@@ -187,9 +189,7 @@ class _Stage:
             seed=self.seed,
         )
         rounds = _Rounds(self, list(self.before.sources), list(self.before.rows))
-        for _ in back_translation(settings, plan, rounds.translator, rounds.train):
-            pass
-        return rounds.staged
+        return self._all(back_translation(settings, plan, rounds.translator, rounds.train), rounds)
 
     def _iterate(self) -> Staged:
         settings = self.stage.iterative
@@ -197,8 +197,24 @@ class _Stage:
         languages = dict.fromkeys(text.language for text in self.recipe.monolingual)
         texts = {code: self.data.texts_of(self.recipe, code) for code in languages}
         rounds = _Rounds(self, [], [])
-        for _ in iterative(settings, texts, self.seed, rounds.translator, rounds.train):
-            pass
+        return self._all(
+            iterative(settings, texts, self.seed, rounds.translator, rounds.train), rounds
+        )
+
+    def _all(self, made: Iterator[Round], rounds: _Rounds) -> Staged:
+        """What all rounds leave; a control that is too weak for one goes on with what it has.
+
+        A control's weakness is what it is there to show, so it must not stop the graft.
+        """
+        try:
+            for _ in made:
+                pass
+        except SynthesisError as error:
+            if self.start.name == GRAFT:
+                raise
+            note = f"{self.folder.name} stopped: {error}"
+            print(f"{self.start.name}: {note}", file=sys.stderr)
+            return replace(rounds.staged, notes=(*rounds.staged.notes, note))
         return rounds.staged
 
     def _distil(self) -> Staged:

@@ -11,12 +11,11 @@ from pathlib import Path
 from transformers import MarianMTModel
 
 from lingraft.training.adapt.origin import Origin
-from lingraft.training.data.corpora import Row
 from lingraft.training.embedding.material import Material, material_of_pairs
 from lingraft.training.embedding.transfer import Transferred, transfer
 from lingraft.training.errors import ParentError, RecipeError
 from lingraft.training.experiment.texts import Data
-from lingraft.training.gate.significance import GRAFT
+from lingraft.training.gate.significance import ABLATIONS, GRAFT
 from lingraft.training.models.marian import load_model, new_model, shape_of
 from lingraft.training.parents.find import ParentModel, find_parent
 from lingraft.training.recipe.adaptation import Adaptation
@@ -51,6 +50,11 @@ class Start:
     adaptation: Adaptation = field(default_factory=Adaptation)
     origin: Origin = field(default_factory=Origin)
 
+    @property
+    def inherits(self) -> bool:
+        """Whether its weights are a parent's; an adaptation has nothing to hold on to elsewhere."""
+        return self.origin.state is not None
+
 
 @dataclass(frozen=True)
 class Begun:
@@ -69,11 +73,13 @@ def begin(recipe: GraftRecipe, parent: ParentModel, data: Data, output: Path) ->
     """Give every arm its pieces and its weights.
 
     Raises:
+        RecipeError: there is no control to beat, or none of the rows to be drawn.
         ParentError: the parent lacks a tag and keeps its vocabulary, or the parent of shuffled
             targets has other pieces or another shape.
         DataError: the text is too little for a vocabulary.
         CheckpointError: `output` holds a vocabulary of other text or settings.
     """
+    _require_control(recipe)
     material = _material(recipe, data)
     settings = _spoken(recipe)
 
@@ -85,7 +91,7 @@ def begin(recipe: GraftRecipe, parent: ParentModel, data: Data, output: Path) ->
 
     transferred = moved(GRAFT, parent, settings)
     makers: dict[str, Callable[[], Start]] = {
-        SCRATCH: lambda: _scratch(recipe, transferred.parent, data.train, output / SCRATCH),
+        SCRATCH: lambda: _scratch(recipe, transferred.parent, data, output / SCRATCH),
         RANDOM: lambda: random_weights(RANDOM, transferred.parent),
         SHUFFLED: lambda: derived(SHUFFLED, _shuffled(recipe, parent), settings),
         ROWS: lambda: derived(ROWS, parent, _random_rows(settings)),
@@ -96,9 +102,18 @@ def begin(recipe: GraftRecipe, parent: ParentModel, data: Data, output: Path) ->
     return Begun((graft, *(makers[name]() for name in recipe.controls.arms)), transferred)
 
 
+def _require_control(recipe: GraftRecipe) -> None:
+    if set(recipe.controls.arms) <= set(ABLATIONS):
+        named = ", ".join(recipe.controls.arms)
+        raise RecipeError(
+            f"controls.arms: {named} explains a gain and is nothing to beat; add scratch or "
+            "random-parent"
+        )
+
+
 def _spoken(recipe: GraftRecipe) -> VocabularyTransfer:
     """The vocabulary's settings with every language that the recipe translates."""
-    parts = (recipe.train, recipe.rehearsal, recipe.dev, recipe.test)
+    parts = (recipe.train, recipe.rehearsal, recipe.dev, recipe.test, recipe.parent_test)
     spoken = {code for part in parts for pairs in part for code in (pairs.source, pairs.target)}
     languages = dict.fromkeys([*recipe.vocabulary.languages, *sorted(spoken)])
     return recipe.vocabulary.model_copy(update={"languages": list(languages)})
@@ -162,13 +177,11 @@ def _shuffled(recipe: GraftRecipe, parent: ParentModel) -> ParentModel:
     return other
 
 
-def _scratch(
-    recipe: GraftRecipe, parent: ParentModel, train: Sequence[Sequence[Row]], folder: Path
-) -> Start:
+def _scratch(recipe: GraftRecipe, parent: ParentModel, data: Data, folder: Path) -> Start:
     """The child's text alone, with pieces of its own where the recipe says so."""
     settings, codec = recipe.controls.scratch, parent.codec
-    if settings.vocabulary is not None and any(train):
-        codec = _own_pieces(recipe.train, train, settings.vocabulary, folder)
+    if settings.vocabulary is not None:
+        codec = _own_pieces(recipe, data, settings.vocabulary, folder)
     shape = settings.model
 
     def make(dropout: float, seed: int) -> MarianMTModel:
@@ -184,15 +197,15 @@ def _dropped(shape: Shape, dropout: float) -> Shape:
     return shape.model_copy(update={"dropout": dropout})
 
 
-def _own_pieces(
-    sources: Sequence[Pairs], train: Sequence[Sequence[Row]], most: int, folder: Path
-) -> Codec:
+def _own_pieces(recipe: GraftRecipe, data: Data, most: int, folder: Path) -> Codec:
     """The vocabulary that a killed run has left, or one of the child's text."""
     path = folder / SPM_FILE
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        languages = sorted({code for s in sources for code in (s.source, s.target)})
-        sentences = list(_sentences(sources, train))
+        # What it learns from need not name what it is asked for: without pairs, dev alone does.
+        asked = {code for s in (*recipe.train, *recipe.dev, *recipe.test) for code in _sides(s)}
+        languages = sorted(asked | {text.language for text in recipe.monolingual})
+        sentences = list(_sentences(recipe, data))
         fresh = path.with_suffix(".new")
         size = _affordable(sentences, most)
         fresh.write_bytes(trained_spm(sentences, size, languages, at_most=True))
@@ -200,11 +213,17 @@ def _own_pieces(
     return load_codec(folder)
 
 
-def _sentences(sources: Sequence[Pairs], train: Sequence[Sequence[Row]]) -> Iterable[str]:
-    for source, rows in zip(sources, train, strict=True):
+def _sides(pairs: Pairs) -> tuple[str, str]:
+    return pairs.source, pairs.target
+
+
+def _sentences(recipe: GraftRecipe, data: Data) -> Iterable[str]:
+    for source, rows in zip(recipe.train, data.train, strict=True):
         for left, right in rows:
             yield normalise(left, source.source)
             yield normalise(right, source.target)
+    for text, lines in zip(recipe.monolingual, data.monolingual, strict=True):
+        yield from (normalise(line, text.language) for (line,) in lines)
 
 
 def _affordable(sentences: Sequence[str], most: int) -> int:

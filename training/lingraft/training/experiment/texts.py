@@ -13,7 +13,7 @@ from lingraft.training.errors import DataError
 from lingraft.training.instances.influences import Influences
 from lingraft.training.instances.mixing import Mixed, mix
 from lingraft.training.instances.selection import Selected, select
-from lingraft.training.recipe.instances import Selection
+from lingraft.training.recipe.instances import Mixing, Selection
 from lingraft.training.recipe.recipes import GraftRecipe, Pairs
 from lingraft.training.recipe.synthesis import Monolingual
 from lingraft.training.synthesis.texts import read_texts
@@ -52,6 +52,12 @@ class Data:
     def influences(self) -> list[Influences]:
         """The most helpful and most harmful sentences of each rehearsal source."""
         return [chosen.influences for chosen in self.selected]
+
+    def child_examples(self, recipe: GraftRecipe, child: Sequence[str]) -> int:
+        """Pairs of the child's languages; where there are none, sentences without translation."""
+        parts = zip(recipe.train, self.train, strict=True)
+        pairs = sum(len(rows) for p, rows in parts if {p.source, p.target} & {*child})
+        return pairs or sum(len(self.texts_of(recipe, code)) for code in child)
 
     def texts_of(self, recipe: GraftRecipe, language: str) -> list[str]:
         """Monolingual text of one language."""
@@ -158,12 +164,19 @@ def _turned(pairs: Pairs, rows: Sequence[Row], like: Pairs, rule: Selection) -> 
 def _mixed(
     recipe: GraftRecipe, train: Sequence[list[Row]], rehearsal: Sequence[list[Row]]
 ) -> Mixed | None:
-    if recipe.mixing is None:
+    if recipe.mixing is None or not train:
         return None
-    sources = [*recipe.train, *recipe.rehearsal]
-    sizes = [
-        len(rows) * (2 if source.both_directions else 1)
-        for source, rows in zip(sources, [*train, *rehearsal], strict=True)
-    ]
-    parents = [False] * len(train) + [True] * len(rehearsal)
-    return mix(sizes, parents, recipe.mixing)
+    return mixed(recipe.train, train, recipe.rehearsal, rehearsal, recipe.mixing)
+
+
+def mixed(
+    sources: Sequence[Pairs],
+    rows: Sequence[Sequence[Row]],
+    rehearsal: Sequence[Pairs],
+    rehearsed: Sequence[Sequence[Row]],
+    rule: Mixing,
+) -> Mixed:
+    """How often an epoch visits each of `sources`, then each of `rehearsal`."""
+    parts = zip([*sources, *rehearsal], [*rows, *rehearsed], strict=True)
+    sizes = [len(texts) * (2 if source.both_directions else 1) for source, texts in parts]
+    return mix(sizes, [False] * len(sources) + [True] * len(rehearsal), rule)

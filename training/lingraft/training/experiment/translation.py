@@ -35,14 +35,16 @@ def train(start: Start, recipe: GraftRecipe, data: Data, output: Path) -> Seeded
     seeds = range(recipe.seed, recipe.seed + recipe.seeds)
     staged = {seed: through_stages(start, recipe, data, seed, output) for seed in seeds}
     first = staged[recipe.seed]
+    notes = tuple(dict.fromkeys(note for seed in seeds for note in staged[seed].notes))
     if not any(first.rows):
-        return Seeded(
-            start.name, tuple(_untuned(start, recipe, data, staged, seed) for seed in seeds)
-        )
+        runs = tuple(_untuned(start, recipe, data, staged, seed) for seed in seeds)
+        return Seeded(start.name, runs, notes)
     job = pairs_job(start, recipe, data, first.sources, first.rows, output)
     dev = dev_batches(data.select, start.codec, settings.max_tokens)
     build = _builder(start, recipe, data.select, staged)
-    return train_seeds(start.name, build, grid, replace(job, settings=settings), dev, recipe.seeds)
+    job = replace(job, settings=settings)
+    trained = train_seeds(start.name, build, grid, job, dev, recipe.seeds)
+    return replace(trained, notes=notes)
 
 
 def budget(arm: str, recipe: GraftRecipe) -> tuple[Training, Grid]:

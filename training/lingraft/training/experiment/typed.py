@@ -10,9 +10,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from lingraft.training.errors import RecipeError
+from lingraft.training.recipe.adaptation import Adaptation
 from lingraft.training.recipe.experiment import Moved, TransferKind
 from lingraft.training.recipe.recipes import ClassifyRecipe, GraftRecipe
 from lingraft.training.recipe.settings import Labelled, Pairs
+
+_OF_CLASSIFIERS = ("masked-lm", "translate-train")
+_READS_TEXT = ("denoise", "back-translate", "iterate")
+_LATE_MOMENTS = (
+    'would go on with the parent\'s optimizer after another stage; "keep" it in the first stage '
+    'that trains, and "reset" it here'
+)
 
 
 @dataclass(frozen=True)
@@ -44,7 +52,8 @@ def typed_translation(recipe: GraftRecipe, known: Sequence[str]) -> TypedTransfe
     child = recipe.transfer.child or _new(spoken, known) or tuple(sorted(set(spoken)))
     moves = recipe.transfer.moves or _moved(bool(recipe.rehearsal))
     result = TypedTransfer(recipe.transfer.kind, moves, child)
-    _refuse(recipe.name, result, [*_moves_fit(recipe, moves), *_pairs_fit(recipe, result)])
+    faults = [*_moves_fit(recipe, moves), *_pairs_fit(recipe, result), *_stages_fit(recipe)]
+    _refuse(recipe.name, result, [*faults, *_moments_fit(recipe)])
     return result
 
 
@@ -74,7 +83,7 @@ def typed_classification(recipe: ClassifyRecipe) -> TypedTransfer:
             f"kind: inductive transfer has labels of {named}, and train holds none: add some, or "
             'say kind = "transductive"'
         )
-    _refuse(recipe.name, result, faults)
+    _refuse(recipe.name, result, [*faults, *_moments_fit(recipe)])
     return result
 
 
@@ -96,6 +105,13 @@ def _moves_fit(recipe: GraftRecipe, moves: tuple[Moved, ...]) -> Iterator[str]:
         yield "moves: instances are the parent's sentences: give some as [[rehearsal]]"
     if "instances" not in moves and recipe.rehearsal:
         yield 'moves: [[rehearsal]] moves instances too: add "instances", or leave it out'
+    if "parameters" not in moves and recipe.adaptation != Adaptation():
+        yield "adaptation: no parameters move, so there are none to hold on to; leave it out"
+    if "parameters" not in moves and "random-parent" in recipe.controls.arms:
+        yield (
+            "controls.arms: where no parameters move the graft itself begins with random weights, "
+            "and random-parent is the same; compare it with scratch"
+        )
     if recipe.selection and not recipe.rehearsal:
         yield "selection: it chooses among [[rehearsal]], and there is none"
 
@@ -125,6 +141,39 @@ def _pairs_fit(recipe: GraftRecipe, result: TypedTransfer) -> Iterator[str]:
             yield "kind: unsupervised transfer has no pairs at all; leave train out"
         if not stages & {"denoise", "iterate"}:
             yield "stages: unsupervised transfer learns by denoise and iterate; add them"
+
+
+def _stages_fit(recipe: GraftRecipe) -> Iterator[str]:
+    texts = {text.language for text in recipe.monolingual}
+    into = {code for pairs in recipe.train for code in _targets(pairs)}
+    for number, stage in enumerate(recipe.stages, start=1):
+        at = f"stages, {number}: {stage.method}"
+        if stage.method in _OF_CLASSIFIERS:
+            yield f"{at} belongs to a classifier; leave it out"
+        elif stage.method in _READS_TEXT and not texts:
+            yield f"{at} needs [[monolingual]] text, and there is none"
+        elif stage.method == "back-translate" and not into & texts:
+            yield (
+                f"{at} needs pairs into a language of [[monolingual]] ({', '.join(sorted(texts))}),"
+                " and train has none; without pairs there is iterate"
+            )
+        elif stage.method == "iterate" and len(texts) != 2:
+            yield f"{at} needs [[monolingual]] text of two languages, and there is {len(texts)}"
+
+
+def _targets(pairs: Pairs) -> set[str]:
+    return _sides(pairs) if pairs.both_directions else {pairs.target}
+
+
+def _moments_fit(recipe: GraftRecipe | ClassifyRecipe) -> Iterator[str]:
+    """The parent's moments are those of its last step: nothing may have trained since."""
+    trained = False
+    for stage in recipe.stages:
+        if trained and stage.adaptation.optimizer == "keep":
+            yield f"stages: {stage.method} {_LATE_MOMENTS}"
+        trained = trained or stage.training is not None
+    if trained and recipe.adaptation.optimizer == "keep":
+        yield f"adaptation: it {_LATE_MOMENTS}"
 
 
 def _sides(pairs: Pairs) -> set[str]:

@@ -12,7 +12,7 @@ from lingraft.training.export import (
     TranslationExport,
     export_translation,
 )
-from lingraft.training.gate.significance import GRAFT
+from lingraft.training.gate.significance import ABLATIONS, GRAFT
 from lingraft.training.graft import Graft
 from lingraft.training.manifesting.common import (
     facts_of,
@@ -95,13 +95,13 @@ def _pair(graft: Graft, indices: Sequence[int], accepted_negative: str) -> pb.Bu
         pair.metrics.append(metric_of(bleu(made, references), tests[i]))
     report = transfer_of(graft, accepted_negative)
     score = pair.metrics[0]
-    controls = [arm for arm in compared.scores if arm not in (GRAFT, PARENT)]
+    controls = [arm for arm in compared.scores if arm not in (GRAFT, PARENT, *ABLATIONS)]
     report.scratch.CopyFrom(like(score, max(compared.scores[arm].mean for arm in controls)))
     if PARENT in compared.scores:
         report.zero_shot.CopyFrom(like(score, compared.scores[PARENT].mean))
     report.transfer.CopyFrom(score)
     report.gain.CopyFrom(gain_of(compared, score))
-    report.target_examples = sum(map(len, graft.data.train))
+    report.target_examples = graft.child_examples
     if graft.forgetting:
         lost = max(graft.forgetting, key=lambda each: each.lost)
         before = Score("chrF++", lost.before, score.signature)

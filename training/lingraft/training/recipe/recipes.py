@@ -194,7 +194,7 @@ def find_recipe(location: str) -> Path:
     for candidate in (Path(location), SHIPPED / location, SHIPPED / f"{location}.toml"):
         if candidate.is_file():
             return candidate
-    shipped = ", ".join(sorted(p.name for p in SHIPPED.glob("*.toml")))
+    shipped = ", ".join(sorted(p.relative_to(SHIPPED).as_posix() for p in SHIPPED.rglob("*.toml")))
     raise RecipeError(f"{location}: no such recipe; give a path or one of the shipped: {shipped}")
 
 

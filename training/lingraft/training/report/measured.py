@@ -13,6 +13,7 @@ from lingraft.training.experiment.seeds import Seeded
 from lingraft.training.gate.significance import Comparison, Interval
 from lingraft.training.gate.verdict import Decision, Judged
 from lingraft.training.parents.find import ParentModel
+from lingraft.training.recipe.adaptation import Adaptation
 from lingraft.training.recipe.recipes import ClassifyRecipe, GraftRecipe
 from lingraft.training.recipe.stages import Stage
 from lingraft.training.run.arms import Arm
@@ -85,7 +86,10 @@ def interval(found: Interval, digits: int = 2) -> dict[str, float]:
 
 def arms_of(arms: Mapping[str, Seeded]) -> Report:
     """How each arm was tuned and trained."""
-    return {name: _arm(arm.first) for name, arm in arms.items()}
+    return {
+        name: {**_arm(arm.first), **({"notes": list(arm.notes)} if arm.notes else {})}
+        for name, arm in arms.items()
+    }
 
 
 def _arm(arm: Arm) -> Report:
@@ -179,6 +183,18 @@ def stages_of(stages: Sequence[Stage]) -> list[Report]:
             row |= {
                 "steps": stage.training.max_steps,
                 "learning_rate": stage.training.learning_rate,
+                **adaptation_of(stage.adaptation),
             }
+        if stage.distillation:
+            row["data"] = [f"translated by {stage.distillation.teacher}"]
+        if stage.translate_train:
+            row["data"] = [f"translated by {stage.translate_train.translator}"]
         found.append(row)
     return found
+
+
+def adaptation_of(adaptation: Adaptation) -> Report:
+    """How the parent's weights were moved: what is not so by default, and the optimiser."""
+    told = adaptation.model_dump(exclude_defaults=True, exclude={"method", "optimizer"})
+    kept = adaptation.optimizer == "keep"
+    return {**told, "optimiser": "kept" if kept else "reset", "adaptation": adaptation.method}

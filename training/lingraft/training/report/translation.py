@@ -8,17 +8,20 @@ from typing import Any
 
 from lingraft.training.data.corpora import Row
 from lingraft.training.experiment.measuring import Measured
-from lingraft.training.explain.shuffled import Shuffling
+from lingraft.training.experiment.unpaired import shown_name
 from lingraft.training.gate.significance import GRAFT
 from lingraft.training.gate.verdict import Decision
 from lingraft.training.graft import Graft
 from lingraft.training.instances.influences import Example
+from lingraft.training.instances.mixing import Mixed
 from lingraft.training.measure.languages import Languages
 from lingraft.training.measure.metrics import bleu, chrf
 from lingraft.training.measure.slices import by_length, rates, worst_and_best
-from lingraft.training.recipe.recipes import Pairs
+from lingraft.training.recipe.recipes import GraftRecipe, Pairs
+from lingraft.training.report.explained import explanation_of
 from lingraft.training.report.measured import (
     Report,
+    adaptation_of,
     arms_of,
     contamination_of,
     cost_of,
@@ -40,8 +43,11 @@ def translation_report(graft: Graft, *, examples: bool) -> Report:
         "arms": arms_of(graft.arms),
         "training_rows": sum(map(len, graft.data.train)),
         "rows_dropped_for_overlap": graft.data.dropped,
-        "dev": _results(graft.dev, graft.decision),
-        "results": _results(graft.test, None),
+        "dev": _results(graft, graft.dev, graft.decision),
+        "results": [
+            *_results(graft, graft.test, None),
+            *_results(graft, graft.zero_shot, None),
+        ],
         "transfer": _transfer(graft),
         "slices": _slices(graft),
         "contamination": contamination_of(graft.data.overlaps, graft.data.dropped),
@@ -61,7 +67,7 @@ def translation_report(graft: Graft, *, examples: bool) -> Report:
     if graft.calibration:
         report["calibration"] = [_calibrated(d.as_dict()) for d in graft.calibration.directions]
     if graft.explained:
-        report["explanation"] = _explanation(graft)
+        report["explanation"] = explanation_of(graft.explained)
     if graft.data.selected:
         report["instances"] = _instances(graft, examples=examples)
     if examples:
@@ -69,7 +75,7 @@ def translation_report(graft: Graft, *, examples: bool) -> Report:
     return report
 
 
-def _results(measured: Measured, decision: Decision | None) -> list[Report]:
+def _results(graft: Graft, measured: Measured, decision: Decision | None) -> list[Report]:
     results = []
     for i, test in enumerate(measured.tests):
         others = {
@@ -80,7 +86,7 @@ def _results(measured: Measured, decision: Decision | None) -> list[Report]:
         signatures = (chrf(["a"], ["a"]), bleu(["a"], ["a"]))
         results.append(
             {
-                "test_set": test.name,
+                "test_set": shown_name(graft.recipe, graft.parent.languages, test),
                 "direction": test.direction,
                 "sentences": len(test.sources),
                 "signatures": {score.name: score.signature for score in signatures},
@@ -97,13 +103,25 @@ def _transfer(graft: Graft) -> Report:
         "method": recipe.adaptation.method,
         "steps": recipe.training.max_steps,
         "learning_rate": first.chosen.learning_rate,
-        "frozen": list(recipe.adaptation.frozen),
-        "optimiser": "kept" if recipe.adaptation.optimizer == "keep" else "reset",
+        **adaptation_of(recipe.adaptation),
     }
+    mixed = graft.data.mixed
     return {
         **graft.typed.as_dict(),
         "stages": [*stages_of(recipe.stages), *([last] if any(graft.data.train) else [])],
         "vocabulary": _vocabulary(graft),
+        **({"mixing": _mixing(recipe, mixed)} if mixed else {}),
+    }
+
+
+def _mixing(recipe: GraftRecipe, mixed: Mixed) -> Report:
+    """What part of the graft's last training comes from each data source."""
+    assert recipe.mixing is not None
+    sources = [*recipe.train, *recipe.rehearsal]
+    return {
+        "temperature": recipe.mixing.temperature,
+        "shares": {s.name: round(x, 4) for s, x in zip(sources, mixed.shares, strict=True)},
+        "parent_share": round(mixed.parent_share, 4),
     }
 
 
@@ -185,79 +203,6 @@ def calibrated_row(found: Mapping[str, Any], language: str) -> Report:
         "bins": after.get("bins") or [],
         "bins_before": before.get("bins") or [],
         "reason": found.get("reason"),
-    }
-
-
-def _explanation(graft: Graft) -> Report:
-    assert graft.explained is not None
-    reuse = graft.explained.reuse.as_dict()
-    layers = [
-        {
-            "module": each["module"],
-            "cka": each["cka"],
-            "distance": each["distance"],
-            "relative_distance": each["relative_distance"],
-            "rewound": each["rewind_cost"],
-            "reinitialised": each["reinitialise_cost"],
-        }
-        for each in reuse["modules"]
-    ]
-    line = reuse["barrier"]["line"]
-    report: Report = {
-        "layers": layers,
-        "agreement": reuse["agreement"],
-        "barrier": {
-            "points": [point for point, _ in line],
-            "losses": [loss for _, loss in line],
-            "height": reuse["barrier"]["height"],
-        },
-        "shuffled": _shuffled(graft.explained.shuffled),
-        "sentences": reuse["sentences"],
-        "seconds": reuse["seconds"],
-    }
-    if graft.explained.economy:
-        report["economy"] = economy_row(graft.explained.economy.as_dict())
-    if graft.explained.checkpoints:
-        report["checkpoints"] = _checkpoints(graft.explained.checkpoints.as_dict())
-    return report
-
-
-def _shuffled(found: Sequence[tuple[str, Shuffling]]) -> list[Report]:
-    return [
-        {"direction": direction, "block": row.words, "graft": row.graft, "control": row.control}
-        for direction, shuffling in found
-        for row in shuffling.rows
-    ]
-
-
-def economy_row(found: Mapping[str, Any]) -> Report:
-    """The data-economy curve, as the page draws it."""
-    points = {arm: [p for p in found["points"] if p["arm"] == arm] for arm in (GRAFT, "control")}
-    curves = {
-        arm: [{"value": p["score"], "low": p["low"], "high": p["high"]} for p in each]
-        for arm, each in points.items()
-    }
-    factor = found["factor"] or {}
-    return {
-        "shares": [p["share"] for p in points[GRAFT]],
-        "sizes": [p["examples"] for p in points[GRAFT]],
-        **curves,
-        "times": {key: factor.get(key) for key in ("value", "low", "high")},
-        "sentence": factor.get("sentence"),
-        "seconds": found["seconds"],
-        "kwh": found["kwh"],
-        "watts": found["watts"],
-    }
-
-
-def _checkpoints(found: Mapping[str, Any]) -> Report:
-    rows = found["checkpoints"]
-    return {
-        "steps": [row["steps"] for row in rows],
-        "graft": [row["score"] for row in rows],
-        "earliest": found["earliest"]["steps"],
-        "hours_saved": found["hours_saved"],
-        "sentence": found["sentence"],
     }
 
 

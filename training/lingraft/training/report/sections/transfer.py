@@ -41,6 +41,7 @@ def transfer(report: Document) -> Section | Missing:
             _kind(found),
             _stages(found.get("stages") or []),
             _settings(report.get("arms") or {}),
+            _spared(report.get("arms") or {}),
             _vocabulary(found.get("vocabulary") or VocabularyPreview()),
         )
         if exhibit
@@ -89,6 +90,18 @@ def _stages(stages: Sequence[Stage]) -> Exhibit | None:
 
 def _rate(rate: float | None) -> Text:
     return words.DASH if rate is None else words.exact(rate)
+
+
+def _spared(arms: Mapping[str, Any]) -> Exhibit | None:
+    notes = [(words.arm(name), note) for name, arm in arms.items() for note in arm.get("notes", [])]
+    if not notes:
+        return None
+    return Exhibit(
+        "What an arm could not do",
+        [Facts(tuple(notes))],
+        "A control that is too weak for a stage goes on without it; the graft never does.",
+        "Read its scores as those of a control that had less training than the graft.",
+    )
 
 
 def _settings(arms: Mapping[str, Any]) -> Exhibit | None:
