@@ -94,10 +94,9 @@ def _calibration(graft: ClassifierGraft, found: LanguageCalibration) -> Row:
 
 def as_markdown(rows: Sequence[Row]) -> str:
     """The tables for people; a difference whose interval holds zero is called none."""
-    arms = " | ".join(_ARMS)
     scores = [
-        f"| case | rows | seeds | tested | texts | {arms} | over TF-IDF | over the best control "
-        "| verdict on dev |",
+        "| case | rows | seeds | tested | texts | graft | random parent | TF-IDF | over TF-IDF "
+        "| over the best control | verdict on dev |",
         "|---" * (len(_ARMS) + 8) + "|",
         *(line for row in rows for line in _score_lines(row)),
     ]
