@@ -25,7 +25,12 @@ from lingraft.training.experiment.staging import (
 )
 from lingraft.training.experiment.starts import Start, random_weights
 from lingraft.training.gate.significance import GRAFT
-from lingraft.training.models.marian import load_model, load_weights, weights_of
+from lingraft.training.models.marian import (
+    freeze_padding_row,
+    load_model,
+    load_weights,
+    weights_of,
+)
 from lingraft.training.parents.find import ParentModel
 from lingraft.training.recipe.adaptation import Adaptation
 from lingraft.training.recipe.identity import identity_of
@@ -132,6 +137,7 @@ def _masked(
     before: Weights | None,
 ) -> Weights:
     model = start.make(stage.dropout, seed)
+    freeze_padding_row(model)
     encoder = model.model.encoder
     if before is not None:
         load_weights(encoder, before)

@@ -24,6 +24,7 @@ from lingraft.training.report.measured import (
     cost_of,
     head_of,
     interval,
+    last_stage,
     provenance_of,
     result_of,
     stages_of,
@@ -91,15 +92,8 @@ def _results(measured: Measured, decision: Decision | None) -> list[Report]:
 
 
 def _transfer(graft: Graft) -> Report:
-    recipe, first = graft.recipe, graft.arms[GRAFT].first
-    last = {
-        "name": "training on pairs",
-        "method": recipe.adaptation.method,
-        "steps": recipe.training.max_steps,
-        "learning_rate": first.chosen.learning_rate,
-        "frozen": list(recipe.adaptation.frozen),
-        "optimiser": "kept" if recipe.adaptation.optimizer == "keep" else "reset",
-    }
+    recipe = graft.recipe
+    last = last_stage("training on pairs", recipe, graft.arms[GRAFT])
     return {
         **graft.typed.as_dict(),
         "stages": [*stages_of(recipe.stages), *([last] if any(graft.data.train) else [])],
