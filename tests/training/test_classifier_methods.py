@@ -15,10 +15,11 @@ from torch import Tensor
 from lingraft.training.classify import ClassifierGraft, classify
 from lingraft.training.errors import RecipeError
 from lingraft.training.experiment.classification import model_of
-from lingraft.training.experiment.encoders import require_stages
 from lingraft.training.experiment.labels import load_labels
 from lingraft.training.gate.significance import GRAFT
+from lingraft.training.manifesting.classification import export_classifier_graft
 from lingraft.training.models.marian import load_model, new_model, shape_of, weights_of
+from lingraft.training.planning.dry_run import plan
 from lingraft.training.recipe.recipes import ClassifyRecipe, load_recipe
 from lingraft.training.recipe.settings import Labelled, Training
 from lingraft.training.recipe.stages import Stage
@@ -178,7 +179,8 @@ def test_few_shots_are_as_many_of_each_label_as_asked(toy: Toy, tmp_path: Path) 
 
 
 def test_masked_lm_comes_before_the_labels(toy: Toy, tmp_path: Path) -> None:
-    """It learns from text without labels, and its encoder is what the labels are learnt on."""
+    """It learns from text without labels, its encoder is what the labels are learnt on, and the
+    bundle names the text."""
     frozen = {"method": "frozen", "frozen": ["encoder.*"]}
     recipe = toy.recipe("masked-lm", adaptation=frozen)
     graft = classify(recipe, tmp_path)
@@ -193,6 +195,12 @@ def test_masked_lm_comes_before_the_labels(toy: Toy, tmp_path: Path) -> None:
     assert _stamps(tmp_path) == before
     stages = classification_report(graft, examples=False)["transfer"]["stages"]
     assert [stage["method"] for stage in stages] == ["masked-lm", "frozen"]
+    facts = export_classifier_graft(graft, tmp_path / "bundle", {}, "a toy may do harm")
+    assert [(s.name, s.licence, s.examples) for s in facts.data_sources] == [
+        ("sib200 en", "CC-BY-SA-4.0", 120),
+        ("sib200 fr", "CC-BY-SA-4.0", 120),
+        ("yo-wikipedia", "CC-BY-SA-3.0", 128),
+    ]
 
 
 def test_translated_rows_take_their_labels_along(toy: Toy, tmp_path: Path) -> None:
@@ -233,5 +241,5 @@ def test_stages_that_cannot_be_are_refused_before_anything_trains(
         classify(recipe, tmp_path)
     assert str(error.value) == f"stages: {fault}"
     assert not list(tmp_path.iterdir())
-    with pytest.raises(RecipeError):
-        require_stages(recipe)
+    with pytest.raises(RecipeError, match=r"^stages: "):
+        plan(recipe, tmp_path)
