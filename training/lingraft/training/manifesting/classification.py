@@ -38,9 +38,10 @@ def export_classifier_graft(
     """Write the bundle of a classifier graft; errors as of `export_graft`."""
     facts = facts_of(graft.recipe.name, graft.recipe.display_name, graft.parent)
     sources = read_by(graft)
-    rows = [*read_labelled(graft.recipe.train, graft.recipe.seed), *graft.data.monolingual]
+    labelled = read_labelled(graft.recipe.train, graft.recipe.seed)
+    sizes = [*map(len, labelled), *map(len, graft.data.monolingual)]
     facts.licence = licence_of(graft, sources)
-    facts.data_sources.extend(sources_of(sources, map(len, rows)))
+    facts.data_sources.extend(sources_of(sources, sizes))
     facts.labels.extend(graft.data.names)
     facts.languages.extend(graft.languages)
     facts.limits.max_source_tokens = graft.recipe.training.max_tokens
