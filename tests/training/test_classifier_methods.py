@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from lingraft.training.classify import ClassifierGraft, classify
@@ -164,6 +165,31 @@ def test_lora_moves_the_adapted_layers_alone(toy: Toy, tmp_path: Path) -> None:
     graft = classify(toy.recipe("frozen-encoder", adaptation={"method": "lora"}), tmp_path)
     moved = toy.encoder.keys() - _same(_encoder(graft), toy.encoder)
     assert moved == {f"layers.0.self_attn.{part}_proj.weight" for part in ("q", "v")}
+
+
+def test_l2_sp_pulls_toward_the_parent_from_after_the_stages_too(toy: Toy, tmp_path: Path) -> None:
+    """Not toward what masked-LM training left."""
+    parent = toy.encoder
+
+    def moved(strength: float) -> float:
+        adaptation = {"method": "full", "l2_sp": strength}
+        graft = classify(toy.recipe("masked-lm", adaptation=adaptation), tmp_path / str(strength))
+        return sum(float((w - parent[n]).square().sum()) for n, w in _encoder(graft).items())
+
+    free = moved(0.0)
+    stage = tmp_path / "0.0" / GRAFT / "stages" / "seed-1" / "1-masked-lm" / "best.safetensors"
+    masked = {n.removeprefix("encoder."): w for n, w in load_file(stage).items()}
+    after = sum(float((masked[n] - w).square().sum()) for n, w in parent.items())
+    assert moved(100.0) < min(after, free) / 2
+
+
+def test_the_parents_moments_are_kept_where_asked(toy: Toy, tmp_path: Path) -> None:
+    """Of the encoder; the head has none. The report says so."""
+    graft = classify(toy.recipe("frozen-encoder", adaptation={"optimizer": "keep"}), tmp_path)
+    assert graft.arms[GRAFT].first.state.optimizer == "keep"
+    assert graft.arms[RANDOM].first.state.optimizer != "keep"
+    (stage,) = classification_report(graft, examples=False)["transfer"]["stages"]
+    assert stage["optimiser"] == "kept"
 
 
 def test_few_shots_are_as_many_of_each_label_as_asked(toy: Toy, tmp_path: Path) -> None:
