@@ -16,6 +16,7 @@ from lingraft.training.experiment.classification import (
     model_of,
     train,
 )
+from lingraft.training.experiment.encoders import require_stages, start_of, translated
 from lingraft.training.experiment.labels import Labels, LabelSet, load_labels
 from lingraft.training.experiment.seeds import Seeded
 from lingraft.training.experiment.trusting import LabelTrust, trust_labels
@@ -75,9 +76,11 @@ def classify(recipe: ClassifyRecipe, output: Path) -> ClassifierGraft:
     parent = find_parent(recipe.parent)
     recipe = recipe.model_copy(update={"training": fitted(recipe.training, parent)})
     typed = typed_classification(recipe)
-    data = load_labels(recipe)
+    require_stages(recipe)
+    data = translated(recipe, load_labels(recipe), output)
     trained = [GRAFT, *(name for name in recipe.controls.arms if name != TFIDF)]
-    arms = {name: train(name, recipe, parent, data, output) for name in trained}
+    starts = [start_of(name, recipe, parent) for name in trained]
+    arms = {start.name: train(start, recipe, data, output) for start in starts}
     tfidf = count_characters(data) if TFIDF in recipe.controls.arms else None
 
     def measured(sets: list[LabelSet], folder: Path) -> LabelsMeasured:

@@ -14,19 +14,22 @@ from numpy.typing import NDArray
 from lingraft.training.baselines.tfidf import Tfidf, fit_tfidf
 from lingraft.training.data.batches import Corpus
 from lingraft.training.data.labelled import LabelledRow
+from lingraft.training.experiment.encoders import Weights, through_stages
 from lingraft.training.experiment.labels import Labels, LabelSet, encode_rows
 from lingraft.training.experiment.seeds import Seeded, train_seeds
-from lingraft.training.gate.significance import GRAFT, Comparison, Statistics, compare
+from lingraft.training.experiment.starts import Start
+from lingraft.training.gate.significance import Comparison, Statistics, compare
 from lingraft.training.measure import openings
 from lingraft.training.measure.metrics import confusion_statistics, macro_f1_of_sums
 from lingraft.training.models.classifier import ClassificationLoss, SequenceClassifier, predict
-from lingraft.training.models.marian import digest_of, load_model, new_model, shape_of
+from lingraft.training.models.marian import digest_of, load_weights
 from lingraft.training.models.tensors import all_batches, collate
 from lingraft.training.parents.find import ParentModel
 from lingraft.training.recipe.identity import identity_of
 from lingraft.training.recipe.recipes import ClassifyRecipe, Gate
 from lingraft.training.run.arms import Arm, Build, Built
 from lingraft.training.run.loop import Job
+from lingraft.training.vocabulary.codec import Codec
 
 TFIDF = "tfidf"
 Guesses = list[list[int]]  # predicted labels' indices of every set, in order
@@ -41,52 +44,54 @@ class LabelsMeasured:
     comparisons: list[Comparison]
 
 
-def train(
-    name: str, recipe: ClassifyRecipe, parent: ParentModel, labels: Labels, output: Path
-) -> Seeded:
-    """Tune and train one arm with every seed."""
-    corpus = _corpus(recipe, parent, labels, labels.train)
+def train(start: Start, recipe: ClassifyRecipe, labels: Labels, output: Path) -> Seeded:
+    """Take one arm through the stages, then tune and train it on labels, with every seed."""
+    seeds = range(recipe.seed, recipe.seed + recipe.seeds)
+    staged = {seed: through_stages(start, recipe, labels, seed, output) for seed in seeds}
+    corpus = _corpus(recipe, start.codec, labels, labels.train)
     rows = [[*labels.train], [*labels.select]]
     job = Job(
-        name=name,
+        name=start.name,
         folder=output,
         corpus=corpus,
         weights=(1.0,),
-        collate=lambda indices: collate(corpus, indices, parent.codec.pad),
+        collate=lambda indices: collate(corpus, indices, start.codec.pad),
         count=lambda batch: len(batch["labels"]),
         score_name="macro-F1",
         settings=recipe.training,
         seed=recipe.seed,
-        identity=identity_of(recipe, rows, parent.sha256),
+        identity=identity_of(recipe, rows, start.sha256),
+        adaptation=start.adaptation,
+        origin=start.origin,
     )
-    dev = all_batches(_corpus(recipe, parent, labels, labels.select), parent.codec.pad)
-    build = _builder(name, recipe, parent, labels)
-    return train_seeds(name, build, recipe.grid, job, dev, recipe.seeds)
+    dev = all_batches(_corpus(recipe, start.codec, labels, labels.select), start.codec.pad)
+    build = _builder(start, recipe, labels, staged)
+    return train_seeds(start.name, build, recipe.grid, job, dev, recipe.seeds)
 
 
 def _corpus(
-    recipe: ClassifyRecipe, parent: ParentModel, labels: Labels, rows: Sequence[LabelledRow]
+    recipe: ClassifyRecipe, codec: Codec, labels: Labels, rows: Sequence[LabelledRow]
 ) -> Corpus:
     """Texts as source ids, with their label's index as the only target."""
-    ids = encode_rows(parent.codec, rows, recipe.training.max_tokens)
+    ids = encode_rows(codec, rows, recipe.training.max_tokens)
     targets = [[index] for index in labels.indices(rows)]
     return Corpus(zip(ids, targets, strict=True), [0] * len(rows))
 
 
 def _builder(
-    name: str, recipe: ClassifyRecipe, parent: ParentModel, labels: Labels
+    start: Start, recipe: ClassifyRecipe, labels: Labels, staged: Mapping[int, Weights | None]
 ) -> Callable[[int], Build]:
-    ids = encode_rows(parent.codec, labels.select, recipe.training.max_tokens)
+    ids = encode_rows(start.codec, labels.select, recipe.training.max_tokens)
     truth = labels.indices(labels.select)
 
     def of_seed(seed: int) -> Build:
         def build(dropout: float) -> Built:
-            whole = load_model(parent.folder, dropout)
-            if name != GRAFT:
-                whole = new_model(shape_of(whole), whole.config.vocab_size, seed)
+            encoder, before = start.make(dropout, seed).model.encoder, staged[seed]
+            if before is not None:
+                load_weights(encoder, before)
             torch.manual_seed(seed)
             classes = len(labels.names)
-            model = SequenceClassifier(whole.model.encoder, classes, parent.codec.pad, dropout)
+            model = SequenceClassifier(encoder, classes, start.codec.pad, dropout)
             loss = ClassificationLoss(model, recipe.training.label_smoothing)
             return loss, lambda: macro_f1(predict(model, ids), truth, classes)
 
@@ -148,9 +153,10 @@ def compared(
             name: [confusion_statistics(made[i], truth, classes) for made in seeds]
             for name, seeds in guesses.items()
         }
-        results.append(compare(statistics, _points, rule.resamples, rule.seed))
+        results.append(compare(statistics, points, rule.resamples, rule.seed))
     return results
 
 
-def _points(sums: Statistics) -> NDArray[np.float64]:
+def points(sums: Statistics) -> NDArray[np.float64]:
+    """Macro-F1 of summed statistics, in points of 100."""
     return np.asarray(100.0 * macro_f1_of_sums(sums))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from lingraft.training.data.contamination import Overlap, Part, check, guard
 from lingraft.training.data.corpora import Row as TextRow
 from lingraft.training.data.labelled import LabelledRow, read_labelled
 from lingraft.training.errors import DataError
 from lingraft.training.recipe.recipes import ClassifyRecipe
+from lingraft.training.synthesis.filters import Sifted
 from lingraft.training.synthesis.texts import read_texts
 from lingraft.training.vocabulary.codec import Codec, shorten
 
@@ -36,6 +37,7 @@ class Labels:
     names: the labels, in the order of the logits.
     dropped: rows of train and monolingual text left out because they stand in dev or test.
     overlaps: where they stood, and dev rows in test.
+    sifted: by language, what became of training rows translated into it.
     """
 
     names: tuple[str, ...]
@@ -46,6 +48,7 @@ class Labels:
     test: list[LabelSet]
     dropped: int
     overlaps: list[Overlap]
+    sifted: Mapping[str, Sifted] = field(default_factory=dict)
 
     def indices(self, rows: Sequence[LabelledRow]) -> list[int]:
         """The label of each row as its place in `names`."""

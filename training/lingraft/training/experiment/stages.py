@@ -14,10 +14,16 @@ from pathlib import Path
 from torch import Tensor
 from transformers import MarianMTModel
 
-from lingraft.training.data import corpora
 from lingraft.training.data.corpora import Row
 from lingraft.training.errors import RecipeError, SynthesisError
 from lingraft.training.experiment.jobs import dev_batches, pairs_identity, pairs_job
+from lingraft.training.experiment.staging import (
+    TRANSLATION,
+    require_methods,
+    some_of,
+    stage_job,
+    teacher_folder,
+)
 from lingraft.training.experiment.starts import Start
 from lingraft.training.experiment.texts import Data
 from lingraft.training.gate.significance import GRAFT
@@ -43,7 +49,6 @@ from lingraft.training.synthesis.rounds import Round
 from lingraft.training.synthesis.unsupervised import iterative
 
 _Weights = dict[str, Tensor]
-_HELD_OUT = 200  # monolingual sentences that a denoising stage is scored on
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,7 @@ class _Stage:
             "iterate": self._iterate,
             "distil": self._distil,
         }
+        require_methods([self.stage], methods, TRANSLATION)
         return methods[self.stage.method]()
 
     def _model(self) -> MarianMTModel:
@@ -113,13 +119,7 @@ class _Stage:
 
     def _trained(self, job: Job, loss: TranslationLoss, score: Callable[[], float]) -> Staged:
         adaptation = self.stage.adaptation if self.start.inherits else Adaptation()
-        job = replace(
-            job,
-            seed=self.seed,
-            adaptation=adaptation,
-            origin=self.start.origin,
-            identity=f"{self.stage.model_dump_json(exclude_defaults=True)} {job.identity}",
-        )
+        job = stage_job(job, self.stage, self.seed, adaptation, self.start.origin)
         state = run(job, loss, score)
         return replace(self.before, weights=weights_of(loss.model), state=state)
 
@@ -157,8 +157,7 @@ class _Stage:
         room = model.config.max_position_embeddings
         most = min(settings.max_tokens, room)
         corpus, weights = denoising_corpus(sources, texts, codec, most)
-        spread = [[rows[i] for i in corpora.spread(len(rows), _HELD_OUT)] for rows in texts]
-        few, _ = denoising_corpus(sources, spread, codec, most)
+        few, _ = denoising_corpus(sources, some_of(texts), codec, most)
         noise = self.stage.denoising
         loss = self._loss(model)
         text = Denoiser(corpus, codec, noise, self.seed, room)
@@ -222,8 +221,7 @@ class _Stage:
         assert settings is not None
         sources = self.before.sources
         spoken = {code for pairs in sources for code in (pairs.source, pairs.target)}
-        # One teacher's text serves every arm and seed, so it lies beside them.
-        folder = self.folder.parents[3] / "teacher"
+        folder = teacher_folder(self.folder.parents[3])
         teacher = load_translator(settings.teacher, spoken, folder, settings.decoding)
         made = distil(sources, self.before.rows, settings, teacher, self.recipe.seed)
         return replace(

@@ -21,6 +21,7 @@ from lingraft.training.gate.significance import GRAFT
 from lingraft.training.manifesting.common import (
     facts_of,
     licence_of,
+    read_by,
     sources_of,
     transfer_of,
 )
@@ -36,9 +37,11 @@ def export_classifier_graft(
 ) -> pb.Bundle:
     """Write the bundle of a classifier graft; errors as of `export_graft`."""
     facts = facts_of(graft.recipe.name, graft.recipe.display_name, graft.parent)
-    facts.licence = licence_of(graft, graft.recipe.train)
-    sizes = map(len, read_labelled(graft.recipe.train, graft.recipe.seed))
-    facts.data_sources.extend(sources_of(graft.recipe.train, sizes))
+    sources = read_by(graft)
+    labelled = read_labelled(graft.recipe.train, graft.recipe.seed)
+    sizes = [*map(len, labelled), *map(len, graft.data.monolingual)]
+    facts.licence = licence_of(graft, sources)
+    facts.data_sources.extend(sources_of(sources, sizes))
     facts.labels.extend(graft.data.names)
     facts.languages.extend(graft.languages)
     facts.limits.max_source_tokens = graft.recipe.training.max_tokens

@@ -69,9 +69,13 @@ def predict(model: SequenceClassifier, rows: Sequence[Sequence[int]]) -> list[in
     training = model.training
     model.eval()
     device = model.head.weight.device
-    results: list[int] = []
+    results = [0] * len(rows)
+    # By length, so that a batch has little padding.
+    order = sorted(range(len(rows)), key=lambda place: len(rows[place]))
     for start in range(0, len(rows), _BATCH):
-        logits = model(pad_rows(rows[start : start + _BATCH], model.pad).to(device))
-        results.extend(logits.argmax(dim=1).tolist())
+        places = order[start : start + _BATCH]
+        logits = model(pad_rows([rows[place] for place in places], model.pad).to(device))
+        for place, best in zip(places, logits.argmax(dim=1).tolist(), strict=True):
+            results[place] = best
     model.train(training)
     return results

@@ -7,6 +7,7 @@ from pathlib import Path
 from lingraft.training.data.batches import Corpus
 from lingraft.training.data.labelled import read_labelled
 from lingraft.training.experiment.classification import TFIDF
+from lingraft.training.experiment.encoders import require_stages
 from lingraft.training.experiment.labels import Labels, encode_rows, load_labels
 from lingraft.training.experiment.typed import typed_classification
 from lingraft.training.gate.significance import GRAFT
@@ -32,6 +33,7 @@ def plan_classifier(recipe: ClassifyRecipe, output: Path) -> Plan:
     parent = find_parent(recipe.parent)
     recipe = recipe.model_copy(update={"training": fitted(recipe.training, parent)})
     typed_classification(recipe)
+    require_stages(recipe)
     data = load_labels(recipe)
     arms = [GRAFT, *(name for name in recipe.controls.arms if name != TFIDF)]
     speed = _speed(recipe, parent, data)

@@ -12,6 +12,7 @@ ISO_639_3 = {
     "fr": "fra",
     "ha": "hau",
     "haw": "haw",
+    "hi": "hin",
     "id": "ind",
     "ig": "ibo",
     "jv": "jav",

@@ -13,6 +13,7 @@ from lingraft.training.report.measured import (
     cost_of,
     head_of,
     interval,
+    last_stage,
     provenance_of,
     result_of,
     stages_of,
@@ -32,7 +33,7 @@ def classification_report(graft: ClassifierGraft, *, examples: bool) -> Report:
         "rows_dropped_for_overlap": data.dropped,
         "dev": _results(graft.dev, graft.decision),
         "results": _results(graft.test, None),
-        "transfer": {**graft.typed.as_dict(), "stages": stages_of(graft.recipe.stages)},
+        "transfer": {**graft.typed.as_dict(), "stages": _stages(graft)},
         "contamination": contamination_of(data.overlaps, data.dropped),
         "calibration": [
             calibrated_row(each.as_dict(), each.language)
@@ -47,6 +48,16 @@ def classification_report(graft: ClassifierGraft, *, examples: bool) -> Report:
     if examples:
         report["examples"] = _examples(graft)
     return report
+
+
+def _stages(graft: ClassifierGraft) -> list[Report]:
+    """All training, with what became of translated rows beside the stages that made them."""
+    stages = stages_of(graft.recipe.stages)
+    for row, stage in zip(stages, graft.recipe.stages, strict=True):
+        if stage.translate_train:
+            made = {code: graft.data.sifted[code] for code in stage.translate_train.languages}
+            row["data"] = [f"into {code}: {sifted}" for code, sifted in made.items()]
+    return [*stages, last_stage("training on labels", graft.recipe, graft.arms[GRAFT])]
 
 
 def _arms(graft: ClassifierGraft) -> Report:

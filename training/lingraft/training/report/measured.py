@@ -174,6 +174,17 @@ def contamination_of(overlaps: Sequence[Overlap], dropped: int) -> Report:
     }
 
 
+def last_stage(name: str, recipe: GraftRecipe | ClassifyRecipe, arm: Seeded) -> Report:
+    """The training that all stages lead to, and how it was adapted, as `schema.Stage`."""
+    return {
+        "name": name,
+        "method": recipe.adaptation.method,
+        "steps": recipe.training.max_steps,
+        "learning_rate": arm.first.chosen.learning_rate,
+        **adaptation_of(recipe.adaptation),
+    }
+
+
 def stages_of(stages: Sequence[Stage]) -> list[Report]:
     """The stages of a recipe, as `schema.Stage`."""
     found = []

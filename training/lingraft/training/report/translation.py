@@ -21,12 +21,12 @@ from lingraft.training.recipe.recipes import GraftRecipe, Pairs
 from lingraft.training.report.explained import explanation_of
 from lingraft.training.report.measured import (
     Report,
-    adaptation_of,
     arms_of,
     contamination_of,
     cost_of,
     head_of,
     interval,
+    last_stage,
     provenance_of,
     result_of,
     stages_of,
@@ -97,14 +97,8 @@ def _results(graft: Graft, measured: Measured, decision: Decision | None) -> lis
 
 
 def _transfer(graft: Graft) -> Report:
-    recipe, first = graft.recipe, graft.arms[GRAFT].first
-    last = {
-        "name": "training on pairs",
-        "method": recipe.adaptation.method,
-        "steps": recipe.training.max_steps,
-        "learning_rate": first.chosen.learning_rate,
-        **adaptation_of(recipe.adaptation),
-    }
+    recipe = graft.recipe
+    last = last_stage("training on pairs", recipe, graft.arms[GRAFT])
     mixed = graft.data.mixed
     return {
         **graft.typed.as_dict(),
