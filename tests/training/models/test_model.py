@@ -133,3 +133,12 @@ def test_a_source_beyond_the_models_positions_loses_its_end(parent_run: Path) ->
     (translation,) = evaluate.translate(model, codec, test)
     cut = [*codec.encode_source(long, "en", "fr")[:63], EOS]
     assert translation == codec.decode(evaluate.greedy(model, [cut])[0])
+
+
+def test_positions_of_a_loaded_parent_do_not_train(parent_run: Path) -> None:
+    """Sinusoids stand in no checkpoint: if they moved, a resumed run would be another run."""
+    model = load_model(parent_run / "model")
+    tables = [p for name, p in model.named_parameters() if "embed_positions" in name]
+    assert len(tables) == 2
+    assert not any(table.requires_grad for table in tables)
+    assert model.get_input_embeddings().weight.requires_grad

@@ -88,7 +88,7 @@ def test_a_parent_of_the_task_is_ranked_above_a_random_one(
     assert lines[3].split()[:5] == ["parent", "known", "whole", "fertility", "pairs"]
     assert lines[4].startswith(f"1  {pretrained}")
     assert "(seconds: vocabulary " in shown
-    assert "not stated" in lines[4]
+    assert lines[4].split()[5] == "248"  # pairs, as pretraining has written them
     assert lines[6].startswith(f"-  {unfit}")
     assert not any(path.is_dir() for path in (tmp_path / "out" / "probes").iterdir())
 
@@ -163,6 +163,8 @@ def test_without_a_probe_the_cheap_scores_decide(
             ("twin", pretrained),
         )
     )
+    for parent in (pretrained, random_parent, twin):
+        _state_pairs(parent, None)
     file = tmp_path / "a.json"
     arguments = ("--probe-steps", "0", "--json", str(file))
     candidates: list[Path | str] = [random_parent, pretrained, twin]
@@ -184,7 +186,7 @@ def test_without_a_probe_the_cheap_scores_decide(
     assert "best in data size" in _entries(file)["twin"]["reason"]
 
 
-def _state_pairs(parent: Path, pairs: int) -> None:
+def _state_pairs(parent: Path, pairs: int | None) -> None:
     path = parent / "provenance.json"
     content = json.loads(path.read_text(encoding="utf-8")) | {"pairs": pairs}
     path.write_text(json.dumps(content), encoding="utf-8")

@@ -83,8 +83,13 @@ def _init_shallow_residuals(model: MarianMTModel) -> None:
 
 
 def prepare(model: MarianMTModel) -> MarianMTModel:
-    """Padding conventions and generation defaults, for new and loaded models alike."""
+    """Padding conventions, frozen positions and generation defaults, for new and loaded models."""
     pad = model.config.pad_token_id
+    # Sinusoids are computed, not learnt, and no checkpoint holds them; but Transformers 5.23 leaves
+    # those of a loaded model trainable.
+    for name, parameter in model.named_parameters():
+        if "embed_positions" in name:
+            parameter.requires_grad_(False)
     with torch.no_grad():
         model.get_input_embeddings().weight[pad].zero_()
         model.final_logits_bias[:, pad] = _PAD_BIAS
