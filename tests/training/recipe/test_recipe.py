@@ -126,7 +126,9 @@ METHODS = (
 
 def test_every_method_has_a_recipe_of_its_own() -> None:
     """Found by its name, and its experiment is called by it."""
-    assert tuple(sorted(path.stem for path in (SHIPPED / "methods").iterdir())) == METHODS
+    classifiers = {"few-shot", "frozen-encoder", "masked-lm", "translate-train"}
+    there = {path.stem for path in (SHIPPED / "methods").iterdir()}
+    assert there == {*METHODS, *classifiers}
     for name in METHODS:
         recipe = load_recipe(f"methods/{name}")
         assert isinstance(recipe, GraftRecipe)
