@@ -96,7 +96,16 @@ def _one_of_many(folder: str, recipe_file: str) -> None:
 def both(tmp_path_factory: pytest.TempPathFactory, parent_recipe_file: Path) -> Path:
     """Folder of what two processes did, with what each of them told in RANK.json."""
     folder = tmp_path_factory.mktemp("both")
-    command = [sys.executable, "-W", "error", "-W", "ignore:OMP_NUM_THREADS", __file__, str(folder), str(parent_recipe_file)]
+    command = [
+        sys.executable,
+        "-W",
+        "error",
+        "-W",
+        "ignore:OMP_NUM_THREADS",
+        __file__,
+        str(folder),
+        str(parent_recipe_file),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("dev score") == 2  # told by one of them
