@@ -149,7 +149,7 @@ def _show(summary: dict[str, Any], spam: Outcome, path: Path) -> None:
         table.add_row(row["source"], row["target"], row["reference"])
     console.print(table)
     chrf, (low, high) = summary["chrf"], summary["interval"]
-    f1 = _by_name(spam.report["results"][0])
+    largest = max(spam.report["results"], key=lambda result: result["sentences"])
     facts = Table(title="What the graft gained", show_header=False)
     facts.add_row("verdict", summary["verdict"])
     facts.add_row("chrF++ on held-out phrases", ", ".join(f"{a} {chrf[a]:.1f}" for a in _ARMS))
@@ -157,8 +157,10 @@ def _show(summary: dict[str, Any], spam: Outcome, path: Path) -> None:
     facts.add_row("int8 costs", f"{summary['int8_chrf_loss']:+.2f} chrF++")
     right, n = summary["spam"]["accuracy"], summary["spam"]["n"]
     facts.add_row("spam", f"{right:.1%} of {n} messages right")
-    shown = ", ".join(f"{arm} {score:.1f}" for arm, score in f1.items())
-    facts.add_row("macro-F1 on spam", shown)
+    f1 = ", ".join(f"{arm} {score:.1f}" for arm, score in _by_name(largest).items())
+    where = f"{largest['sentences']} of them ({largest['language']})"
+    facts.add_row(f"macro-F1 on {where}", f1)
+    facts.add_row("verdict on spam", spam.report["verdict"])
     facts.add_row("time", f"{summary['seconds']:.0f} seconds")
     console.print(facts)
     print(f"{path} holds all of it. The Hawaiian was not reviewed by native speakers.")

@@ -151,3 +151,17 @@ def test_another_vocabulary_is_the_plans_fault_too(
             go(recipe, parent_run)
         messages.append(str(caught.value))
     assert messages[0] == messages[1]
+
+
+def test_an_explanation_that_cannot_be_made_is_refused_by_the_plan_too(changed: Change) -> None:
+    """With the words of the run."""
+    wanted = ("[grid]", "[vocabulary]\nmethod = \"extend\"\nsize = 20\nrows = \"random\"\n\n"
+              "[explanation.checkpoints]\n\n[grid]")  # fmt: skip
+    toy = changed(wanted)
+    said = []
+    for look in (plan, graft):
+        with pytest.raises(TrainingError) as caught:
+            look(toy.load(), toy.output)
+        said.append(str(caught.value))
+    assert said[0] == said[1]
+    assert "explanation.checkpoints: earlier parents know the old pieces alone" in said[0]

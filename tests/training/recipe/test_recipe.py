@@ -272,3 +272,11 @@ def test_data_lies_beside_the_project_unless_said_otherwise(
     monkeypatch.setenv("LINGRAFT_DATA", "")
     assert resolve_path("$LINGRAFT_DATA/x.tsv", Path("recipes")) == "../shared/data/x.tsv"
     assert resolve_path("/data/x.tsv", Path("recipes")) == "/data/x.tsv"
+
+
+def test_a_setting_that_would_do_nothing_is_refused(faults: Faults) -> None:
+    """Thresholds are for labels, and nobody explains a classifier yet."""
+    (found,) = faults(GRAFT + '\n[calibration.thresholds]\nlabel = "spam"\n')
+    assert "calibration: thresholds belong to a classifier's labels" in found
+    (found,) = faults(CLASSIFY + "\n[explanation]\n")
+    assert "explanation: is not a setting of a recipe" in found

@@ -96,17 +96,11 @@ def _one_of_many(folder: str, recipe_file: str) -> None:
 def both(tmp_path_factory: pytest.TempPathFactory, parent_recipe_file: Path) -> Path:
     """Folder of what two processes did, with what each of them told in RANK.json."""
     folder = tmp_path_factory.mktemp("both")
-    command = [
-        sys.executable,
-        "-W",
-        "error",
-        "-W",
-        "ignore:OMP_NUM_THREADS",
-        __file__,
-        str(folder),
-        str(parent_recipe_file),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    command = [sys.executable, "-W", "error", __file__, str(folder), str(parent_recipe_file)]
+    one_thread = os.environ | {"OMP_NUM_THREADS": "1"}  # as torchrun sets it for its processes
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=240, check=False, env=one_thread
+    )
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("dev score") == 2  # told by one of them
     return folder

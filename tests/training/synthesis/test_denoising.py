@@ -13,13 +13,14 @@ from transformers import MarianMTModel
 from lingraft.training.data.batches import Corpus
 from lingraft.training.errors import CheckpointError, DataError, SynthesisError
 from lingraft.training.models.marian import TranslationLoss, digest_of, freeze_padding_row
+from lingraft.training.models.tensors import targets
 from lingraft.training.recipe.recipes import Training
 from lingraft.training.recipe.synthesis import Denoising, Monolingual
 from lingraft.training.run.arms import log_likelihood
 from lingraft.training.run.checkpoint import State
 from lingraft.training.run.loop import Score, run
 from lingraft.training.synthesis.denoising import Denoiser, denoising_corpus
-from lingraft.training.synthesis.renewed import held_out, job_of, targets
+from lingraft.training.synthesis.renewed import held_out, job_of
 from lingraft.training.synthesis.texts import joined, read_texts
 from lingraft.training.vocabulary.codec import EOS, UNK, Codec
 

@@ -12,12 +12,13 @@ from transformers import MarianMTModel
 
 from lingraft.training.models.classifier import SequenceClassifier, predict
 from lingraft.training.models.marian import digest_of, freeze_padding_row
+from lingraft.training.models.tensors import targets
 from lingraft.training.recipe.recipes import Training
 from lingraft.training.recipe.synthesis import MaskedLm, Monolingual
 from lingraft.training.run.arms import log_likelihood
 from lingraft.training.run.loop import run
 from lingraft.training.synthesis.masked import MaskedLmLoss, Masker, masked_corpus
-from lingraft.training.synthesis.renewed import held_out, job_of, targets
+from lingraft.training.synthesis.renewed import held_out, job_of
 from lingraft.training.synthesis.texts import ordinary
 from lingraft.training.vocabulary.codec import EOS, UNK, Codec
 

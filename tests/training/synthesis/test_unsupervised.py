@@ -14,12 +14,11 @@ from lingraft.training.data.corpora import training_corpus
 from lingraft.training.errors import SynthesisError
 from lingraft.training.measure.evaluate import hypotheses
 from lingraft.training.models.marian import TranslationLoss, digest_of
-from lingraft.training.models.tensors import collate
+from lingraft.training.models.tensors import collate, targets
 from lingraft.training.recipe.recipes import Training
 from lingraft.training.recipe.synthesis import Decoding, Filters, Iterative
 from lingraft.training.run.loop import Job, run
 from lingraft.training.synthesis.generate import Translator
-from lingraft.training.synthesis.renewed import targets
 from lingraft.training.synthesis.rounds import Round
 from lingraft.training.synthesis.unsupervised import iterative, zero_shot_tests
 from lingraft.training.vocabulary.codec import Codec

@@ -16,12 +16,7 @@ from transformers import MarianMTModel
 from lingraft.training.calibrate.translation import TranslationCalibration
 from lingraft.training.data.contamination import describe
 from lingraft.training.embedding.transfer import Transferred
-from lingraft.training.experiment.explaining import (
-    Explained,
-    Grafted,
-    explain,
-    require_explicable,
-)
+from lingraft.training.experiment.explaining import Explained, Grafted, explain
 from lingraft.training.experiment.measuring import (
     PARENT,
     Answerer,
@@ -30,18 +25,19 @@ from lingraft.training.experiment.measuring import (
     forgetting,
     measure,
 )
+from lingraft.training.experiment.preparing import prepare
 from lingraft.training.experiment.seeds import Seeded
 from lingraft.training.experiment.starts import Begun, Start, begin
 from lingraft.training.experiment.texts import Data, load_data
 from lingraft.training.experiment.translation import answerer, model_of, train
 from lingraft.training.experiment.trusting import trust_translation
-from lingraft.training.experiment.typed import TypedTransfer, typed_translation
+from lingraft.training.experiment.typed import TypedTransfer
 from lingraft.training.experiment.unpaired import speaks, unpaired
 from lingraft.training.gate.significance import ABLATIONS, GRAFT, Comparison, Interval, pool
 from lingraft.training.gate.verdict import Decision, decide
 from lingraft.training.measure import openings
 from lingraft.training.models.marian import load_model
-from lingraft.training.parents.find import ParentModel, find_parent, fitted
+from lingraft.training.parents.find import ParentModel
 from lingraft.training.recipe.recipes import GraftRecipe
 from lingraft.training.vocabulary.codec import Codec
 
@@ -95,25 +91,21 @@ class Graft:
 
 def graft(recipe: GraftRecipe, output: Path) -> Graft:
     """Train graft and controls, and measure all with the parent; resumable at any point."""
-    parent = find_parent(recipe.parent)
-    recipe = _fitted(recipe, parent)
-    typed = typed_translation(recipe, parent.languages)
-    require_explicable(recipe, parent)
+    ready = prepare(recipe)
+    recipe, parent = ready.recipe, ready.parent
     data = load_data(recipe)
     begun = begin(recipe, parent, data, output)
     _say([*map(describe, data.overlaps), *begun.transferred.preview.as_lines()])
-    ready = begun.transferred.parent
     arms = {start.name: train(start, recipe, data, output) for start in begun.starts}
     answering = [answerer(start, arms[start.name]) for start in begun.starts]
-    alone = Answerer(PARENT, ready.codec, (load_model(ready.folder),))
+    alone = _alone(begun.transferred.parent)
     dev = measure(recipe.gate, [*answering, alone], data.decide, output / _DEV)
     test = measure(recipe.gate, [*answering, alone], data.test, output / _TEST)
     never_paired = unpaired(recipe, data, parent.languages)
     able = [each for each in (*answering, alone) if speaks(each.codec, never_paired)]
     zero_shot = measure(recipe.gate, able, never_paired, output / _ZERO_SHOT)
     served = replace(answering[0], models=(model_of(arms[GRAFT].best),))
-    before = Answerer(PARENT, parent.codec, (load_model(parent.folder),))
-    forgotten = forgetting(before, served, data.parent_test, output / _PARENT_TEST)
+    forgotten = forgetting(_alone(parent), served, data.parent_test, output / _PARENT_TEST)
     losses = [each.lost for each in forgotten]
     limit = recipe.gate.max_parent_loss
     decision = decide(dev.comparisons, losses, limit)
@@ -125,7 +117,7 @@ def graft(recipe: GraftRecipe, output: Path) -> Graft:
         explained = explain(grafted, recipe.explanation, output)
     return Graft(
         recipe=recipe,
-        typed=typed,
+        typed=ready.typed,
         parent=parent,
         transferred=begun.transferred,
         data=data,
@@ -141,14 +133,9 @@ def graft(recipe: GraftRecipe, output: Path) -> Graft:
     )
 
 
-def _fitted(recipe: GraftRecipe, parent: ParentModel) -> GraftRecipe:
-    """The recipe with no example longer than the parent has positions, in any stage."""
-    stages = [
-        stage.model_copy(update={"training": stage.training and fitted(stage.training, parent)})
-        for stage in recipe.stages
-    ]
-    training = fitted(recipe.training, parent)
-    return recipe.model_copy(update={"training": training, "stages": stages})
+def _alone(parent: ParentModel) -> Answerer:
+    """A parent that nobody has trained further."""
+    return Answerer(PARENT, parent.codec, (load_model(parent.folder),))
 
 
 def _control(

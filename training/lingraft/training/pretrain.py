@@ -23,7 +23,7 @@ from lingraft.training.models.marian import (
     new_model,
     save_model,
 )
-from lingraft.training.models.tensors import collate
+from lingraft.training.models.tensors import collate, targets
 from lingraft.training.parents.card import parent_card, parent_licence
 from lingraft.training.parents.find import MODEL_FOLDER, PROVENANCE_FILE
 from lingraft.training.recipe.identity import identity_of
@@ -89,7 +89,7 @@ def pretrain_job(
         corpus=corpus,
         weights=weights,
         collate=lambda indices: collate(corpus, indices, codec.pad),
-        count=lambda batch: int((batch["labels"] >= 0).sum()),
+        count=targets,
         score_name="chrF++",
         settings=recipe.training,
         seed=recipe.seed,

@@ -16,14 +16,14 @@ from lingraft.training.data.batches import Corpus
 from lingraft.training.data.labelled import LabelledRow
 from lingraft.training.experiment.encoders import Weights, through_stages
 from lingraft.training.experiment.labels import Labels, LabelSet, encode_rows
-from lingraft.training.experiment.seeds import Seeded, train_seeds
+from lingraft.training.experiment.seeds import Seeded, answers_name, train_seeds
 from lingraft.training.experiment.starts import Start
 from lingraft.training.gate.significance import Comparison, Statistics, compare
 from lingraft.training.measure import openings
 from lingraft.training.measure.metrics import confusion_statistics, macro_f1_of_sums
 from lingraft.training.models.classifier import ClassificationLoss, SequenceClassifier, predict
 from lingraft.training.models.marian import digest_of, load_weights
-from lingraft.training.models.tensors import all_batches, collate
+from lingraft.training.models.tensors import all_batches, collate, targets
 from lingraft.training.parents.find import ParentModel
 from lingraft.training.recipe.identity import identity_of
 from lingraft.training.recipe.recipes import ClassifyRecipe, Gate
@@ -56,7 +56,7 @@ def train(start: Start, recipe: ClassifyRecipe, labels: Labels, output: Path) ->
         corpus=corpus,
         weights=(1.0,),
         collate=lambda indices: collate(corpus, indices, start.codec.pad),
-        count=lambda batch: len(batch["labels"]),
+        count=targets,
         score_name="macro-F1",
         settings=recipe.training,
         seed=recipe.seed,
@@ -126,7 +126,7 @@ def guess(
     for number, run in enumerate(arm.runs):
         model = model_of(run)
         of = [digest_of(model), *(text for part in sets for text in part.texts)]
-        name = arm.name if number == 0 else f"{arm.name}.{number + 1}"
+        name = answers_name(arm.name, number)
         make = partial(_guess, model, recipe, parent, sets)
         results.append(openings.answers(folder, name, of, make))
     return results

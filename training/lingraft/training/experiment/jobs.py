@@ -11,7 +11,7 @@ from lingraft.training.data.corpora import Row
 from lingraft.training.data.testsets import TestSet
 from lingraft.training.experiment.starts import Start
 from lingraft.training.experiment.texts import Data, mixed
-from lingraft.training.models.tensors import all_batches, collate
+from lingraft.training.models.tensors import all_batches, collate, targets
 from lingraft.training.recipe.identity import identity_of
 from lingraft.training.recipe.recipes import GraftRecipe
 from lingraft.training.recipe.settings import Pairs
@@ -51,7 +51,7 @@ def pairs_job(
         corpus=corpus,
         weights=weights,
         collate=lambda indices: collate(corpus, indices, codec.pad),
-        count=lambda batch: int((batch["labels"] >= 0).sum()),
+        count=targets,
         score_name="chrF++",
         settings=recipe.training,
         seed=recipe.seed,

@@ -9,6 +9,7 @@ from pathlib import Path
 from transformers import MarianMTModel
 
 from lingraft.training.data.testsets import TestSet
+from lingraft.training.experiment.seeds import answers_name
 from lingraft.training.gate.significance import Comparison, compare
 from lingraft.training.measure import openings
 from lingraft.training.measure.evaluate import translate
@@ -85,13 +86,9 @@ def forgetting(
 def _answers(arm: Answerer, tests: list[TestSet], folder: Path) -> list[Outputs]:
     """Translations by the model of every seed, made once for the same weights and text."""
     return [
-        _outputs(model, arm.codec, tests, folder, _key(arm.name, number))
+        _outputs(model, arm.codec, tests, folder, answers_name(arm.name, number))
         for number, model in enumerate(arm.models)
     ]
-
-
-def _key(arm: str, number: int) -> str:
-    return arm if number == 0 else f"{arm}.{number + 1}"
 
 
 def _outputs(

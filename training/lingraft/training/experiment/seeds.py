@@ -37,6 +37,11 @@ class Seeded:
         return sum(run.state.seconds for run in self.runs)
 
 
+def answers_name(arm: str, number: int) -> str:
+    """What the answers of an arm's run are kept as; `number` is that of its seed, from 0."""
+    return arm if number == 0 else f"{arm}.{number + 1}"
+
+
 def train_seeds(
     name: str,
     build: Callable[[int], Build],

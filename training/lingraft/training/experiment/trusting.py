@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 from transformers import MarianMTModel
 
 from lingraft.training.calibrate.classification import (
@@ -21,13 +19,11 @@ from lingraft.training.data.testsets import TestSet
 from lingraft.training.experiment.labels import Labels, encode_rows
 from lingraft.training.measure.decoding import decode_scored
 from lingraft.training.measure.metrics import chrf_of_sums, chrf_statistics
-from lingraft.training.models.classifier import SequenceClassifier
-from lingraft.training.models.tensors import pad_rows
+from lingraft.training.models.classifier import SequenceClassifier, logits
 from lingraft.training.recipe.calibration import Calibration
 from lingraft.training.vocabulary.codec import Codec
 
 _MOST = 500  # sentences of a test set: an estimate of error gains little from more
-_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -79,17 +75,3 @@ def trust_labels(
     chances = calibration.probabilities(found, languages)
     sets = set_thresholds(chances, truth, languages, data.names, settings.thresholds)
     return LabelTrust(calibration, sets)
-
-
-@torch.no_grad()
-def logits(model: SequenceClassifier, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-    """Logits [texts, labels] of source ids; the model's mode is left as it was."""
-    training = model.training
-    model.eval()
-    device = model.head.weight.device
-    parts = [
-        model(pad_rows(rows[start : start + _BATCH], model.pad).to(device)).cpu().numpy()
-        for start in range(0, len(rows), _BATCH)
-    ]
-    model.train(training)
-    return np.concatenate(parts).astype(np.float32)

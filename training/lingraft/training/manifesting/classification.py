@@ -10,7 +10,7 @@ import numpy as np
 from lingraft.training.classify import ClassifierGraft
 from lingraft.training.data.labelled import read_labelled
 from lingraft.training.experiment.labels import encode_rows
-from lingraft.training.experiment.trusting import logits
+from lingraft.training.experiment.origins import licence_of
 from lingraft.training.export import (
     ClassifierDev,
     ClassifierExport,
@@ -20,16 +20,13 @@ from lingraft.training.export import (
 from lingraft.training.gate.significance import GRAFT
 from lingraft.training.manifesting.common import (
     facts_of,
-    licence_of,
-    read_by,
     sources_of,
     transfer_of,
 )
+from lingraft.training.models.classifier import logits
 from lingraft.training.vocabulary.codec import SPM_FILE
 from lingraft.v1 import bundle_pb2 as pb
-from lingraft.v1.common_pb2 import (
-    Metric,
-)
+from lingraft.v1.common_pb2 import Metric
 
 
 def export_classifier_graft(
@@ -37,11 +34,10 @@ def export_classifier_graft(
 ) -> pb.Bundle:
     """Write the bundle of a classifier graft; errors as of `export_graft`."""
     facts = facts_of(graft.recipe.name, graft.recipe.display_name, graft.parent)
-    sources = read_by(graft)
     labelled = read_labelled(graft.recipe.train, graft.recipe.seed)
     sizes = [*map(len, labelled), *map(len, graft.data.monolingual)]
-    facts.licence = licence_of(graft, sources)
-    facts.data_sources.extend(sources_of(sources, sizes))
+    facts.licence = licence_of(graft.recipe, graft.parent)
+    facts.data_sources.extend(sources_of(graft.recipe, sizes))
     facts.labels.extend(graft.data.names)
     facts.languages.extend(graft.languages)
     facts.limits.max_source_tokens = graft.recipe.training.max_tokens

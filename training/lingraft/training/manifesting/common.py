@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from lingraft.training.classify import ClassifierGraft
-from lingraft.training.data.licences import strictest
 from lingraft.training.data.testsets import TestSet
+from lingraft.training.experiment.origins import licence_of, sources_by_use
 from lingraft.training.gate.significance import Comparison
 from lingraft.training.gate.verdict import Verdict
 from lingraft.training.graft import Graft
 from lingraft.training.measure.metrics import Score
 from lingraft.training.parents.find import ParentModel
-from lingraft.training.recipe.recipes import GraftRecipe, Labelled, Pairs
-from lingraft.training.recipe.synthesis import Monolingual
+from lingraft.training.recipe.recipes import ClassifyRecipe, GraftRecipe
 from lingraft.training.vocabulary.normalise import LETTER_MAPPINGS, UNICODE_FORM
 from lingraft.v1 import bundle_pb2 as pb
 from lingraft.v1.common_pb2 import (
@@ -24,19 +23,11 @@ from lingraft.v1.common_pb2 import (
     TransferReport,
 )
 
-Source = Pairs | Labelled | Monolingual
-
 _VERDICTS = {
     Verdict.PASS: VERDICT_PASS,
     Verdict.HOLD: VERDICT_HOLD,
     Verdict.REFUSE: VERDICT_REFUSE,
 }
-
-
-def licence_of(graft: Graft | ClassifierGraft, sources: Sequence[Source]) -> str:
-    """What follows from the text of the child and, through its weights, from that of the parent."""
-    licences = (source.licence for source in sources)
-    return strictest([graft.recipe.licence, graft.parent.licence, *licences])
 
 
 def facts_of(name: str, display_name: str, parent: ParentModel) -> pb.Bundle:
@@ -50,11 +41,11 @@ def facts_of(name: str, display_name: str, parent: ParentModel) -> pb.Bundle:
     return facts
 
 
-def sources_of(sources: Sequence[Source], sizes: Iterable[int]) -> list[pb.DataSource]:
+def sources_of(recipe: GraftRecipe | ClassifyRecipe, sizes: Iterable[int]) -> list[pb.DataSource]:
     """The data of a bundle with its licences and sizes."""
     return [
         pb.DataSource(name=source.name, licence=source.licence, examples=size)
-        for source, size in zip(sources, sizes, strict=True)
+        for (_, source), size in zip(sources_by_use(recipe), sizes, strict=True)
     ]
 
 
@@ -96,20 +87,12 @@ def transfer_of(graft: Graft | ClassifierGraft, accepted_negative: str) -> Trans
     """The transfer report, as far as both tasks share it."""
     verdict = graft.decision.verdict
     refused = verdict is Verdict.REFUSE
-    sources = read_by(graft)
     return TransferReport(
         parent_model=graft.parent.name,
         parent_languages=graft.parent.languages,
-        data_sources=[source.name for source in sources],
-        licence=licence_of(graft, sources),
+        data_sources=[source.name for _, source in sources_by_use(graft.recipe)],
+        licence=licence_of(graft.recipe, graft.parent),
         verdict=_VERDICTS[verdict],
         negative_transfer=refused,
         accepted_negative_reason=accepted_negative if refused else "",
     )
-
-
-def read_by(graft: Graft | ClassifierGraft) -> list[Source]:
-    """All data that the graft was trained on."""
-    recipe = graft.recipe
-    rehearsal = recipe.rehearsal if isinstance(recipe, GraftRecipe) else []
-    return [*recipe.train, *rehearsal, *recipe.monolingual]

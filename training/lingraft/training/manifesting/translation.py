@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lingraft.training.data.testsets import TestSet
 from lingraft.training.experiment.measuring import PARENT
+from lingraft.training.experiment.origins import licence_of
 from lingraft.training.export import (
     TranslationDev,
     TranslationExport,
@@ -17,10 +18,8 @@ from lingraft.training.graft import Graft
 from lingraft.training.manifesting.common import (
     facts_of,
     gain_of,
-    licence_of,
     like,
     metric_of,
-    read_by,
     sources_of,
     transfer_of,
 )
@@ -29,9 +28,7 @@ from lingraft.training.measure.metrics import Score, bleu, chrf
 from lingraft.training.recipe.languages import tag
 from lingraft.training.vocabulary.codec import SPM_FILE, shorten
 from lingraft.v1 import bundle_pb2 as pb
-from lingraft.v1.common_pb2 import (
-    PAIR_STATUS_TRANSFER,
-)
+from lingraft.v1.common_pb2 import PAIR_STATUS_TRANSFER
 
 # Now and then two best pieces are nearer than float32 tells apart; PyTorch and ONNX Runtime may
 # then differ and neither is wrong. More than this is a fault of the graphs.
@@ -48,12 +45,10 @@ def export_graft(
         ParityError: the fp32 graphs decode some dev sentence differently than the model.
     """
     facts = facts_of(graft.recipe.name, graft.recipe.display_name, graft.parent)
-    sources, rows = (
-        read_by(graft),
-        [*graft.data.train, *graft.data.rehearsal, *graft.data.monolingual],
-    )
-    facts.licence = licence_of(graft, sources)
-    facts.data_sources.extend(sources_of(sources, map(len, rows)))
+    data = graft.data
+    rows = [*data.train, *data.rehearsal, *data.monolingual]
+    facts.licence = licence_of(graft.recipe, graft.parent)
+    facts.data_sources.extend(sources_of(graft.recipe, map(len, rows)))
     positions = graft.model.config.max_position_embeddings
     facts.limits.max_source_tokens = facts.limits.max_target_tokens = positions
     facts.decoding.beam_size = 1

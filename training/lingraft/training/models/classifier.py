@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from transformers.models.marian.modeling_marian import MarianEncoder
@@ -63,19 +65,23 @@ class ClassificationLoss(nn.Module):
         return smoothed, plain
 
 
-@torch.no_grad()
 def predict(model: SequenceClassifier, rows: Sequence[Sequence[int]]) -> list[int]:
     """The most probable class of each row of source ids."""
+    return [int(best) for best in logits(model, rows).argmax(axis=1)]
+
+
+@torch.no_grad()
+def logits(model: SequenceClassifier, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+    """Logits [rows, labels] of rows of source ids; the model's mode is left as it was."""
     training = model.training
     model.eval()
     device = model.head.weight.device
-    results = [0] * len(rows)
+    results = np.zeros((len(rows), model.head.out_features), dtype=np.float32)
     # By length, so that a batch has little padding.
     order = sorted(range(len(rows)), key=lambda place: len(rows[place]))
     for start in range(0, len(rows), _BATCH):
         places = order[start : start + _BATCH]
-        logits = model(pad_rows([rows[place] for place in places], model.pad).to(device))
-        for place, best in zip(places, logits.argmax(dim=1).tolist(), strict=True):
-            results[place] = best
+        batch = pad_rows([rows[place] for place in places], model.pad).to(device)
+        results[places] = model(batch).float().cpu().numpy()
     model.train(training)
     return results

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -25,6 +25,11 @@ def collate(corpus: Corpus, indices: NDArray[np.int64], pad: int) -> dict[str, T
         "decoder_input": pad_rows(starts, pad),
         "labels": pad_rows(targets, IGNORED),
     }
+
+
+def targets(batch: Mapping[str, Tensor]) -> int:
+    """Targets in a batch, by which its loss is divided."""
+    return int((batch["labels"] != IGNORED).sum())
 
 
 def pad_rows(rows: Sequence[Ids], fill: int) -> Tensor:

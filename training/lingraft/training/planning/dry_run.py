@@ -17,10 +17,10 @@ from lingraft.training.data.corpora import Row
 from lingraft.training.data.testsets import TestSet
 from lingraft.training.errors import TrainingError
 from lingraft.training.experiment.jobs import pairs_job
+from lingraft.training.experiment.preparing import prepare
 from lingraft.training.experiment.starts import SCRATCH, Start, begin
 from lingraft.training.experiment.texts import Data, load_data
 from lingraft.training.experiment.translation import budget
-from lingraft.training.experiment.typed import typed_translation
 from lingraft.training.gate.significance import GRAFT
 from lingraft.training.measure.evaluate import translate
 from lingraft.training.models.marian import (
@@ -28,7 +28,6 @@ from lingraft.training.models.marian import (
     freeze_padding_row,
     new_model,
 )
-from lingraft.training.parents.find import find_parent, fitted
 from lingraft.training.planning.classifiers import plan_classifier
 from lingraft.training.planning.plans import Held, Plan, Source, Speed, halves
 from lingraft.training.planning.probe import measured
@@ -57,9 +56,8 @@ def plan(recipe: Recipe, output: Path) -> Plan:
 
 
 def _graft(recipe: GraftRecipe, output: Path) -> Plan:
-    parent = find_parent(recipe.parent)
-    recipe = recipe.model_copy(update={"training": fitted(recipe.training, parent)})
-    typed_translation(recipe, parent.languages)
+    ready = prepare(recipe)
+    recipe, parent = ready.recipe, ready.parent
     data = load_data(recipe)
     with _beside(output) as folder:
         starts = begin(recipe, parent, data, folder).starts

@@ -20,7 +20,7 @@ from lingraft.training.data.batches import Corpus
 from lingraft.training.errors import ParentError
 from lingraft.training.models.classifier import ClassificationLoss, SequenceClassifier
 from lingraft.training.models.marian import TranslationLoss, freeze_padding_row, load_model
-from lingraft.training.models.tensors import all_batches, collate
+from lingraft.training.models.tensors import all_batches, collate, targets
 from lingraft.training.parents.find import ParentModel, fitted
 from lingraft.training.rank.child import Child, Example
 from lingraft.training.recipe.identity import identity_of
@@ -138,16 +138,13 @@ def _job(parent: ParentModel, child: Child, training: Training, folder: Path, na
     else:
         corpus = _corpus(parent, child, child.train, training.max_tokens)
 
-    def count(batch: Batch) -> int:
-        return int((batch["labels"] >= 0).sum())
-
     return Job(
         name=f"probe {parent.name}",
         folder=folder,
         corpus=corpus,
         weights=weights,
         collate=lambda indices: collate(corpus, indices, pad),
-        count=count,
+        count=targets,
         score_name="log-likelihood",
         settings=training,
         seed=child.recipe.seed,

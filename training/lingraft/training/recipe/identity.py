@@ -25,7 +25,6 @@ FREE = {
     "explanation",
     "calibration",
     "contamination",
-    "serve_parent",
 }
 
 

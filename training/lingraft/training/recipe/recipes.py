@@ -93,36 +93,48 @@ class PretrainRecipe(_Recipe):
         return sources
 
 
-class GraftRecipe(_Recipe):
-    """Child languages on a parent, with controls."""
+class _Experiment(_Recipe):
+    """A child on a parent, with controls: what both tasks set."""
 
-    task: Literal["graft"]
     parent: str
     ranking: Ranking = Ranking()  # which parents `rank-parents` compares, and how
     transfer: Transfer = Transfer()
-    vocabulary: VocabularyTransfer = VocabularyTransfer()
     adaptation: Adaptation = Adaptation()
     stages: list[Stage] = Field(default_factory=list)
     training: Training
     grid: Grid
     seeds: Positive = 3  # runs of every arm, from `seed` upwards
-    controls: Controls = Controls()
     gate: Gate = Gate()
     contamination: Contamination = Contamination()
+    calibration: Calibration = Calibration()
+    monolingual: list[Monolingual] = Field(default_factory=list)
+
+
+class GraftRecipe(_Experiment):
+    """Child languages on a parent, with controls."""
+
+    task: Literal["graft"]
+    vocabulary: VocabularyTransfer = VocabularyTransfer()
+    controls: Controls = Controls()
     mixing: Mixing | None = None
     selection: Selection | None = None
     explanation: Explanation | None = None
-    calibration: Calibration = Calibration()
     train: list[Pairs] = Field(default_factory=list, validate_default=True)
     # Parent text mixed in against forgetting; the control from scratch never sees it.
     rehearsal: list[Pairs] = Field(default_factory=list)
-    monolingual: list[Monolingual] = Field(default_factory=list)
     dev: Annotated[list[Pairs], Field(min_length=1)]
     test: Annotated[list[Pairs], Field(min_length=1)]
     # Parent directions, to measure what was forgotten.
     parent_test: list[Pairs] = Field(default_factory=list)
     dev_sentences: Positive = 200
     parity_sentences: Positive = 200
+
+    @field_validator("calibration")
+    @classmethod
+    def _no_labels(cls, calibration: Calibration) -> Calibration:
+        if calibration.thresholds is not None:
+            raise ValueError("thresholds belong to a classifier's labels; leave them out")
+        return calibration
 
     @field_validator("train")
     @classmethod
@@ -133,24 +145,11 @@ class GraftRecipe(_Recipe):
         return train
 
 
-class ClassifyRecipe(_Recipe):
+class ClassifyRecipe(_Experiment):
     """A classifier on a parent's encoder, with controls."""
 
     task: Literal["classify"]
-    parent: str
-    ranking: Ranking = Ranking()  # which parents `rank-parents` compares, and how
-    transfer: Transfer = Transfer()
-    adaptation: Adaptation = Adaptation()
-    stages: list[Stage] = Field(default_factory=list)
-    training: Training
-    grid: Grid
-    seeds: Positive = 3  # runs of every arm, from `seed` upwards
     controls: ClassifyControls = ClassifyControls()
-    gate: Gate = Gate()
-    contamination: Contamination = Contamination()
-    explanation: Explanation | None = None
-    calibration: Calibration = Calibration()
-    monolingual: list[Monolingual] = Field(default_factory=list)
     train: Annotated[list[Labelled], Field(min_length=1)]
     dev: Annotated[list[Labelled], Field(min_length=1)]
     test: Annotated[list[Labelled], Field(min_length=1)]

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from lingraft.training.data.contamination import Overlap
-from lingraft.training.data.licences import strictest
+from lingraft.training.experiment.origins import licence_of, sources_by_use, teachers_of
 from lingraft.training.experiment.seeds import Seeded
 from lingraft.training.gate.significance import Comparison, Interval
 from lingraft.training.gate.verdict import Decision, Judged
@@ -129,21 +129,17 @@ def cost_of(arms: Mapping[str, Seeded]) -> Report:
 
 def provenance_of(recipe: GraftRecipe | ClassifyRecipe, parent: ParentModel) -> Report:
     """As `schema.Provenance`."""
-    rehearsal = recipe.rehearsal if isinstance(recipe, GraftRecipe) else []
-    parts: Sequence[tuple[Sequence[Any], str]] = (
-        (recipe.train, "training"),
-        (rehearsal, "rehearsal"),
-        (recipe.monolingual, "monolingual"),
-    )
     data = [
         {"name": source.name, "licence": source.licence, "use": use}
-        for sources, use in parts
-        for source in sources
+        for use, source in sources_by_use(recipe)
     ]
-    licences = [recipe.licence, parent.licence, *(str(each["licence"]) for each in data)]
+    data += [
+        {"name": teacher.name, "licence": teacher.licence, "use": "its translations"}
+        for teacher in teachers_of(recipe)
+    ]
     return {
         "data": data,
-        "licence": strictest(licences),
+        "licence": licence_of(recipe, parent),
         "versions": versions(),
         "seeds": list(range(recipe.seed, recipe.seed + recipe.seeds)),
     }

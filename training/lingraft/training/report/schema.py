@@ -13,10 +13,9 @@ import math
 from statistics import fmean, stdev
 from typing import Any, Literal, Required, TypedDict, cast
 
-VERSION = 1
+from lingraft.training.gate.significance import seeds_needed
 
-# Two-sided 5% and a power of 80%, as in Machin et al. (2018), "Sample Sizes for Clinical Studies".
-_Z = 1.959964 + 0.841621
+VERSION = 1
 
 
 class Interval(TypedDict):
@@ -278,11 +277,11 @@ def _with_spread(arm: ArmScores) -> ArmScores:
 
 
 def _seeds_needed(result: Result) -> SeedsNeeded | None:
-    """From the pooled s.d. of graft and baseline: k = 2 (z_a + z_b)^2 s^2 / effect^2 per arm."""
+    """From the pooled s.d. of graft and baseline; one seed has no spread, so two at least."""
     of = ("graft", result.get("baseline", ""))
     spreads = [sd for a in result["arms"] if a["name"] in of and (sd := a.get("sd")) is not None]
     if len(spreads) < 2 or not (effect := result.get("effect")):
         return None
     pooled = math.sqrt(fmean(s * s for s in spreads))
-    seeds = max(2, math.ceil(2 * (_Z * pooled / effect) ** 2))
+    seeds = max(2, seeds_needed(pooled, effect))
     return {"effect": effect, "sd": round(pooled, 4), "seeds": seeds}

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lingraft.training.data.batches import Corpus
+from lingraft.training.models.tensors import targets
 from lingraft.training.recipe.settings import Strict, Training
 from lingraft.training.run.loop import Batch, Collate, Job
 from lingraft.training.synthesis.texts import Weights
@@ -39,11 +40,6 @@ class Renewed(Protocol):
 def generator(seed: int, epoch: int, example: int) -> np.random.Generator:
     """The random numbers of one visit to one example."""
     return np.random.default_rng([seed, epoch, example])
-
-
-def targets(batch: Batch) -> int:
-    """Targets in a batch, by which its loss is divided."""
-    return int((batch["labels"] >= 0).sum())
 
 
 def job_of(
