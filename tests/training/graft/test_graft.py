@@ -68,9 +68,14 @@ def test_the_report_holds_every_figure(toy: Any, parent_run: Path) -> None:
             assert direction["signatures"].keys() == {"chrF++", "BLEU"}
             baseline = max(scores[arm] for arm in ARMS[1:])
             assert scores[direction["baseline"]] == baseline
+            # Two directions in the table: the smaller p is doubled, and none is below its own.
+            assert direction["p_holm"] >= direction["p"] > 0
             gain = direction["gain"]
             assert gain["value"] == pytest.approx(scores["graft"] - baseline, abs=0.02)
             assert gain["low"] <= gain["value"] <= gain["high"]
+        assert min(d["p_holm"] for d in report[part]) == pytest.approx(
+            2 * min(d["p"] for d in report[part]), abs=2e-4
+        )
     assert [f["direction"] for f in report["forgetting"]] == ["en-fr", "fr-en"]
     assert len(report["examples"]) == 20
     shown = (toy.output / "report.md").read_text("utf-8")

@@ -55,8 +55,13 @@ def decide(
         max_parent_loss: more than this refuses; None where no parent direction is served.
     """
     gain = pool(comparisons)
-    directions = tuple(map(_judge, comparisons, holm([c.p for c in comparisons])))
-    return Decision(*_verdict(comparisons, gain, parent_losses, max_parent_loss), gain, directions)
+    told = _verdict(comparisons, gain, parent_losses, max_parent_loss)
+    return Decision(*told, gain, judged(comparisons))
+
+
+def judged(comparisons: Sequence[Comparison]) -> tuple[Judged, ...]:
+    """Every direction by itself, as one of a table of so many."""
+    return tuple(map(_judge, comparisons, holm([c.p for c in comparisons])))
 
 
 def _judge(compared: Comparison, p: float) -> Judged:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lingraft.training.classify import ClassifierGraft
 from lingraft.training.experiment.classification import TFIDF, LabelsMeasured
 from lingraft.training.gate.significance import GRAFT
-from lingraft.training.gate.verdict import Decision
+from lingraft.training.gate.verdict import judged
 from lingraft.training.report.measured import (
     Report,
     arms_of,
@@ -31,8 +31,8 @@ def classification_report(graft: ClassifierGraft, *, examples: bool) -> Report:
         "arms": _arms(graft),
         "training_rows": len(data.train),
         "rows_dropped_for_overlap": data.dropped,
-        "dev": _results(graft.dev, graft.decision),
-        "results": _results(graft.test, None),
+        "dev": _results(graft.dev),
+        "results": _results(graft.test),
         "transfer": {**graft.typed.as_dict(), "stages": _stages(graft)},
         "contamination": contamination_of(data.overlaps, data.dropped),
         "calibration": [
@@ -69,15 +69,16 @@ def _arms(graft: ClassifierGraft) -> Report:
     return arms
 
 
-def _results(measured: LabelsMeasured, decision: Decision | None) -> list[Report]:
+def _results(measured: LabelsMeasured) -> list[Report]:
+    table = zip(measured.sets, measured.comparisons, judged(measured.comparisons), strict=True)
     return [
         {
             "test_set": part.name,
             "language": part.language,
             "sentences": len(part.rows),
-            **result_of("macro-F1", compared, decision.directions[i] if decision else None, {}),
+            **result_of("macro-F1", compared, direction, {}),
         }
-        for i, (part, compared) in enumerate(zip(measured.sets, measured.comparisons, strict=True))
+        for part, compared, direction in table
     ]
 
 

@@ -42,7 +42,7 @@ def head_of(name: str, task: str, parent: ParentModel, decision: Decision) -> Re
 def result_of(
     metric: str,
     compared: Comparison,
-    judged: Judged | None,
+    judged: Judged,
     others: Mapping[str, Mapping[str, float]],
 ) -> Report:
     """Scores of every arm and seed on one test set, and the gain, as `schema.Result`.
@@ -50,7 +50,7 @@ def result_of(
     Args:
         metric: what the scores are of.
         compared: the scores.
-        judged: the verdict of this direction, on dev alone.
+        judged: this direction among those of its table.
         others: means of further metrics, by arm and name.
     """
     arms = [
@@ -62,17 +62,15 @@ def result_of(
         }
         for name, scores in compared.scores.items()
     ]
-    result: Report = {
+    return {
         "metric": metric,
         "arms": arms,
         "baseline": compared.baseline,
         "gain": interval(compared.gain),
         "p": round(compared.p, 4),
+        "p_holm": round(judged.p, 4),
         "effect": _EFFECT,
     }
-    if judged is not None:
-        result |= {"p_holm": round(judged.p, 4), "verdict": judged.verdict.value}
-    return result
 
 
 def interval(found: Interval, digits: int = 2) -> dict[str, float]:

@@ -10,7 +10,7 @@ from lingraft.training.data.corpora import Row
 from lingraft.training.experiment.measuring import Measured
 from lingraft.training.experiment.unpaired import shown_name
 from lingraft.training.gate.significance import GRAFT
-from lingraft.training.gate.verdict import Decision
+from lingraft.training.gate.verdict import judged
 from lingraft.training.graft import Graft
 from lingraft.training.instances.influences import Example
 from lingraft.training.instances.mixing import Mixed
@@ -43,10 +43,10 @@ def translation_report(graft: Graft, *, examples: bool) -> Report:
         "arms": arms_of(graft.arms),
         "training_rows": sum(map(len, graft.data.train)),
         "rows_dropped_for_overlap": graft.data.dropped,
-        "dev": _results(graft, graft.dev, graft.decision),
+        "dev": _results(graft, graft.dev),
         "results": [
-            *_results(graft, graft.test, None),
-            *_results(graft, graft.zero_shot, None),
+            *_results(graft, graft.test),
+            *_results(graft, graft.zero_shot),
         ],
         "transfer": _transfer(graft),
         "slices": _slices(graft),
@@ -75,14 +75,13 @@ def translation_report(graft: Graft, *, examples: bool) -> Report:
     return report
 
 
-def _results(graft: Graft, measured: Measured, decision: Decision | None) -> list[Report]:
-    results = []
+def _results(graft: Graft, measured: Measured) -> list[Report]:
+    results, table = [], judged(measured.comparisons)
     for i, test in enumerate(measured.tests):
         others = {
             arm: {"BLEU": round(mean(bleu(o[i], test.references).value for o in seeds), 2)}
             for arm, seeds in measured.outputs.items()
         }
-        judged = decision.directions[i] if decision else None
         signatures = (chrf(["a"], ["a"]), bleu(["a"], ["a"]))
         results.append(
             {
@@ -90,7 +89,7 @@ def _results(graft: Graft, measured: Measured, decision: Decision | None) -> lis
                 "direction": test.direction,
                 "sentences": len(test.sources),
                 "signatures": {score.name: score.signature for score in signatures},
-                **result_of("chrF++", measured.comparisons[i], judged, others),
+                **result_of("chrF++", measured.comparisons[i], table[i], others),
             }
         )
     return results
