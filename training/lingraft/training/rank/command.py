@@ -37,7 +37,9 @@ def rank_parents(recipe: GraftRecipe | ClassifyRecipe, settings: Ranking, output
         DataError: the child's data is faulty.
     """
     if not settings.candidates:
-        raise RecipeError("no candidates: give --parent LOCATION, once for each")
+        raise RecipeError(
+            "no candidates: give --parent LOCATION, once for each, or candidates in the recipe's [ranking]"
+        )
     child = load_child(recipe)
     candidates, unfit = _cheap(child, settings, output)
     candidates = comparable(candidates)
