@@ -267,7 +267,8 @@ def test_users_mistakes_are_told(
     status, _, told = command(folder / "child.toml", [])
     assert (status, told) == (
         1,
-        "lingraft-train: no candidates: give --parent LOCATION, once for each\n",
+        "lingraft-train: no candidates: give --parent LOCATION, once for each, or name them in the "
+        "recipe as ranking.candidates\n",
     )
     status, _, told = command(folder / "child.toml", [pretrained], "--probe-steps", "-1")
     assert status == 1

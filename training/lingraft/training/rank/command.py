@@ -38,7 +38,8 @@ def rank_parents(recipe: GraftRecipe | ClassifyRecipe, settings: Ranking, output
     """
     if not settings.candidates:
         raise RecipeError(
-            "no candidates: give --parent LOCATION, once for each, or candidates in the recipe's [ranking]"
+            "no candidates: give --parent LOCATION, once for each, or name them in the recipe as "
+            "ranking.candidates"
         )
     child = load_child(recipe)
     candidates, unfit = _cheap(child, settings, output)
