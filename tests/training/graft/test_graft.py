@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,9 @@ def test_the_bundle_tells_what_was_measured(toy: Any, parent_run: Path) -> None:
         graft = next(arm for arm in direction["arms"] if arm["name"] == "graft")
         assert scores == {"chrF++": graft["scores"][0], "BLEU": graft["others"]["BLEU"]}
         transfer = pair["transfer"]
-        assert transfer["verdict"] == "VERDICT_PASS"
+        dev = next(d for d in toy.report["dev"] if d["direction"] == direction["direction"])
+        passes = dev["p_holm"] < 0.05 and dev["gain"]["low"] > 0
+        assert transfer["verdict"] == ("VERDICT_PASS" if passes else "VERDICT_HOLD")
         assert round(transfer["scratch"]["value"], 2) == max(
             _scores(direction)[arm] for arm in ("scratch", "random-parent")
         )
@@ -117,6 +120,28 @@ def test_the_bundle_tells_what_was_measured(toy: Any, parent_run: Path) -> None:
     assert manifest["licence"] == "CC-BY-SA-4.0"
     sizes = {source["name"]: int(source["examples"]) for source in manifest["dataSources"]}
     assert sizes == {"toy en-yo": 140, "toy en-fr": 40}
+
+
+def test_the_parents_own_pairs_are_served_where_the_recipe_limits_their_loss(
+    toy: Any, changed: Callable[..., Any]
+) -> None:
+    """As trained, not as transfer, with what the graft left of them; else they are not served."""
+    kept = changed(("[gate]", "[gate]\nmax_parent_loss = 99"))
+    shutil.copytree(toy.output, kept.output)
+    assert kept.graft() == 0
+    old = [(f["direction"], f["after"]) for f in kept.report["forgetting"]]
+    assert old == [(f["direction"], f["after"]) for f in toy.report["forgetting"]]
+    own = kept.manifest["pairs"][2:]
+    assert [(p["sourceLanguage"], p["targetLanguage"]) for p in own] == [("en", "fr"), ("fr", "en")]
+    for pair, (direction, after) in zip(own, old, strict=True):
+        assert pair["status"] == "PAIR_STATUS_TRAINED"
+        assert "transfer" not in pair
+        chrf = pair["metrics"][0]
+        assert chrf["testSet"] == f"toy old {direction}"
+        assert round(chrf["value"], 2) == after
+        assert chrf["ciLow"] <= chrf["value"] <= chrf["ciHigh"]
+    tags = {each["language"] for each in kept.manifest["languageTags"]}
+    assert tags == {"en", "fr", "yo"}
 
 
 def test_the_same_command_again_trains_nothing_and_opens_nothing(toy: Any) -> None:

@@ -42,11 +42,15 @@ class Measured:
 
 @dataclass(frozen=True)
 class Forgetting:
-    """chrF++ of one parent direction before and after the graft."""
+    """chrF++ of one parent direction before and after the graft.
+
+    outputs: what the grafted model made of the test set.
+    """
 
     test: TestSet
     before: float
     after: float
+    outputs: list[str]
 
     @property
     def lost(self) -> float:
@@ -78,7 +82,7 @@ def forgetting(
         return []
     before, after = _answers(parent, tests, folder)[0], _answers(graft, tests, folder)[0]
     return [
-        Forgetting(test, chrf(b, test.references).value, chrf(a, test.references).value)
+        Forgetting(test, chrf(b, test.references).value, chrf(a, test.references).value, a)
         for test, b, a in zip(tests, before, after, strict=True)
     ]
 

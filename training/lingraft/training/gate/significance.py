@@ -28,7 +28,7 @@ _Z_ALPHA, _Z_POWER = 1.96, 0.84  # two-sided 5%, power 80%
 
 @dataclass(frozen=True)
 class Interval:
-    """A difference in points of the metric with its 95% interval."""
+    """A score, or a difference of two, in points of the metric with its 95% interval."""
 
     value: float
     low: float
@@ -136,6 +136,13 @@ def interval(value: float, resampled: Gains) -> Interval:
     """`value` with the middle 95% of its resamples."""
     low, high = np.percentile(resampled, _TAILS)
     return Interval(value, float(low), float(high))
+
+
+def score_interval(statistics: Statistics, score: ScoreSums, resamples: int, seed: int) -> Interval:
+    """The score of one system with the interval of a bootstrap over its items."""
+    draws = draw(len(statistics), resamples, seed)
+    value = float(score(statistics.sum(axis=0, keepdims=True))[0])
+    return interval(value, score(draws @ statistics))
 
 
 def p_of(gains: Gains) -> float:

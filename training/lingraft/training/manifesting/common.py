@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from lingraft.training.classify import ClassifierGraft
 from lingraft.training.data.testsets import TestSet
 from lingraft.training.experiment.origins import licence_of, sources_by_use
-from lingraft.training.gate.significance import Comparison
+from lingraft.training.gate.significance import Comparison, Interval
 from lingraft.training.gate.verdict import Verdict
 from lingraft.training.graft import Graft
 from lingraft.training.measure.metrics import Score
@@ -64,28 +64,42 @@ def gain_of(compared: Comparison, like: Metric) -> Metric:
 
 
 def like(score: Metric, value: float) -> Metric:
-    """The same measurement of another arm: the mean over its seeds."""
+    """The same measurement of another arm: the mean over its seeds, without an interval."""
     other = Metric()
     other.CopyFrom(score)
+    other.ClearField("ci_low")
+    other.ClearField("ci_high")
     other.value = value
     return other
 
 
-def metric_of(score: Score, test: TestSet) -> Metric:
+def metric_of(score: Score, test: TestSet, interval: Interval | None = None) -> Metric:
     """A score as the manifest has it."""
     name = f"{test.name} {test.direction}"
     return Metric(
         name=score.name,
         value=score.value,
+        ci_low=None if interval is None else interval.low,
+        ci_high=None if interval is None else interval.high,
         test_set=name,
         size=len(test.sources),
         signature=score.signature,
     )
 
 
-def transfer_of(graft: Graft | ClassifierGraft, accepted_negative: str) -> TransferReport:
-    """The transfer report, as far as both tasks share it."""
+def transfer_of(
+    graft: Graft | ClassifierGraft, accepted_negative: str, own: Verdict | None = None
+) -> TransferReport:
+    """The transfer report, as far as both tasks share it.
+
+    Args:
+        accepted_negative: why a refused graft is exported all the same.
+        own: the verdict of the one direction that the report is about; a refused graft is refused
+            in all of them.
+    """
     verdict = graft.decision.verdict
+    if own is not None and verdict is not Verdict.REFUSE:
+        verdict = own
     refused = verdict is Verdict.REFUSE
     return TransferReport(
         parent_model=graft.parent.name,

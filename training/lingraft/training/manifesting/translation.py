@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from lingraft.training.data.testsets import TestSet
 from lingraft.training.experiment.measuring import PARENT
 from lingraft.training.experiment.origins import licence_of
+from lingraft.training.experiment.unpaired import speaks
 from lingraft.training.export import (
     TranslationDev,
     TranslationExport,
     export_translation,
 )
-from lingraft.training.gate.significance import ABLATIONS, GRAFT
+from lingraft.training.gate.significance import ABLATIONS, GRAFT, score_interval
+from lingraft.training.gate.verdict import Verdict
 from lingraft.training.graft import Graft
 from lingraft.training.manifesting.common import (
     facts_of,
@@ -24,15 +26,16 @@ from lingraft.training.manifesting.common import (
     transfer_of,
 )
 from lingraft.training.measure.evaluate import LENGTH_RATIO
-from lingraft.training.measure.metrics import Score, bleu, chrf
+from lingraft.training.measure.metrics import Score, bleu, chrf, chrf_of_sums, chrf_statistics
 from lingraft.training.recipe.languages import tag
 from lingraft.training.vocabulary.codec import SPM_FILE, shorten
 from lingraft.v1 import bundle_pb2 as pb
-from lingraft.v1.common_pb2 import PAIR_STATUS_TRANSFER
+from lingraft.v1.common_pb2 import PAIR_STATUS_TRAINED, PAIR_STATUS_TRANSFER, Metric
 
 # Now and then two best pieces are nearer than float32 tells apart; PyTorch and ONNX Runtime may
 # then differ and neither is wrong. More than this is a fault of the graphs.
 _TIES_ALLOWED = 2
+_FROM_GOOD_TO_BAD = (Verdict.PASS, Verdict.HOLD, Verdict.REFUSE)
 
 
 def export_graft(
@@ -59,6 +62,7 @@ def export_graft(
     for direction in dict.fromkeys(directions):
         indices = [i for i, other in enumerate(directions) if other == direction]
         facts.pairs.append(_pair(graft, indices, accepted_negative))
+    facts.pairs.extend(_own_pairs(graft, directions))
     for language in sorted({pair.target_language for pair in facts.pairs}):
         index = graft.codec.tag_id(language)
         facts.language_tags.add(language=language, piece=tag(language), id=index)
@@ -85,10 +89,9 @@ def _pair(graft: Graft, indices: Sequence[int], accepted_negative: str) -> pb.Bu
         status=PAIR_STATUS_TRANSFER,
     )
     for i in indices:
-        made, references = graft.test.outputs[GRAFT][graft.served][i], tests[i].references
-        pair.metrics.append(metric_of(chrf(made, references), tests[i]))
-        pair.metrics.append(metric_of(bleu(made, references), tests[i]))
-    report = transfer_of(graft, accepted_negative)
+        outputs = graft.test.outputs[GRAFT][graft.served][i]
+        pair.metrics.extend(_metrics(graft, outputs, tests[i]))
+    report = transfer_of(graft, accepted_negative, _verdict(graft, test.direction))
     score = pair.metrics[0]
     controls = [arm for arm in compared.scores if arm not in (GRAFT, PARENT, *ABLATIONS)]
     report.scratch.CopyFrom(like(score, max(compared.scores[arm].mean for arm in controls)))
@@ -106,6 +109,44 @@ def _pair(graft: Graft, indices: Sequence[int], accepted_negative: str) -> pb.Bu
     report.tokenizer_fertility = _fertility(graft, test)
     pair.transfer.CopyFrom(report)
     return pair
+
+
+def _own_pairs(graft: Graft, taken: Sequence[str]) -> Iterator[pb.BundlePair]:
+    """The parent's directions, where the recipe says how much of them may be lost: it serves them
+    on. A parent whose pieces were replaced may speak some of them no more."""
+    if graft.recipe.gate.max_parent_loss is None:
+        return
+    kept: dict[str, pb.BundlePair] = {}
+    for each in graft.forgetting:
+        test = each.test
+        if test.direction in taken or not speaks(graft.codec, [test]):
+            continue
+        if test.direction not in kept:
+            kept[test.direction] = pb.BundlePair(
+                source_language=test.source_language,
+                target_language=test.target_language,
+                status=PAIR_STATUS_TRAINED,
+            )
+        kept[test.direction].metrics.extend(_metrics(graft, each.outputs, test))
+    yield from kept.values()
+
+
+def _metrics(graft: Graft, outputs: Sequence[str], test: TestSet) -> tuple[Metric, Metric]:
+    """chrF++ with its interval, and BLEU, of the served model."""
+    rule, references = graft.recipe.gate, test.references
+    sums = chrf_statistics(outputs, references)
+    interval = score_interval(sums, chrf_of_sums, rule.resamples, rule.seed)
+    return (
+        metric_of(chrf(outputs, references), test, interval),
+        metric_of(bleu(outputs, references), test),
+    )
+
+
+def _verdict(graft: Graft, direction: str) -> Verdict | None:
+    """The direction's own on dev, of its sets the least good; None where dev has none of it."""
+    judged = zip(graft.data.decide, graft.decision.directions, strict=True)
+    own = [each.verdict for test, each in judged if test.direction == direction]
+    return max(own, key=_FROM_GOOD_TO_BAD.index, default=None)
 
 
 def _fertility(graft: Graft, test: TestSet) -> float:
