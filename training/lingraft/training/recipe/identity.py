@@ -17,6 +17,7 @@ FREE = {
     "save_every",
     "threads",
     "milestones",
+    "trackers",
     # What an arm is compared with, and how often, changes none of its weights.
     "seeds",
     "controls",

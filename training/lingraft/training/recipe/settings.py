@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -154,6 +155,15 @@ class Training(Strict):
     average_last: Positive = 5  # snapshots in the final average
     milestones: list[Annotated[float, Field(gt=0, le=100)]] = []  # per cent of max_steps to keep
     max_tokens: Positive = 200  # longer examples are left out
+    # Who is told loss, rate, speed and dev scores; MLflow's server is MLFLOW_TRACKING_URI.
+    trackers: list[Literal["tensorboard", "mlflow"]] = ["tensorboard"]
+
+    @field_validator("trackers")
+    @classmethod
+    def _installed(cls, trackers: list[str]) -> list[str]:
+        if "mlflow" in trackers and find_spec("mlflow") is None:
+            raise ValueError("names mlflow, which is not installed: pip install 'lingraft[mlflow]'")
+        return trackers
 
 
 class Grid(Strict):

@@ -25,6 +25,7 @@ from lingraft.training.run import processes
 from lingraft.training.run.checkpoint import Checkpoints, State
 from lingraft.training.run.progress import Tracker
 from lingraft.training.run.stops import not_finite, stops
+from lingraft.training.run.tracking import open_events
 
 _ADAM_BETAS = (0.9, 0.98)
 _SEED_STRIDE = 1_000_003  # a prime, so that (seed, step) pairs do not meet
@@ -129,8 +130,9 @@ def _train(moving: _Run, module: nn.Module, optimizer: torch.optim.Optimizer, sc
     """Step after step, until the state says that it is finished."""
     job, state, accelerator = moving.job, moving.state, moving.accelerator
     wrapped, optimizer = accelerator.prepare(module, optimizer)
-    log = job.folder / "tensorboard" if accelerator.is_main_process else None
-    with Tracker(job.name, job.settings.max_steps, log) as tracker:
+    told = accelerator.is_main_process
+    events = open_events(job.settings.trackers, job.name, job.folder) if told else None
+    with Tracker(job.name, job.settings.max_steps, events) as tracker:
         for indices in _batches(job, state, accelerator):
             started = time.monotonic()
             loss, tokens = _step(moving, wrapped, optimizer, indices)

@@ -1,36 +1,36 @@
-"""What a person and TensorBoard see of a run."""
+"""What a person and the trackers see of a run."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from torch.utils.tensorboard import SummaryWriter
+
+from lingraft.training.run.tracking import Events
 
 _LINE_SECONDS = 30.0  # without a terminal, one plain line this often
 
 
 class Tracker:
-    """A progress bar with loss, target tokens per second and time left, and TensorBoard events.
+    """A progress bar with loss, target tokens per second and time left, and figures for `events`.
 
-    Without a folder for the events nothing is told: another process of the same run does that.
+    Without `events` nothing is told: another process of the same run does that.
     """
 
     def __init__(
         self,
         name: str,
         total_steps: int,
-        log_folder: Path | None,
+        events: Sequence[Events] | None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name, self._total, self._clock = name, total_steps, clock
-        self._writer = SummaryWriter(str(log_folder)) if log_folder else None
-        self._terminal = sys.stderr.isatty() and log_folder is not None
+        self._events = events
+        self._terminal = sys.stderr.isatty() and events is not None
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -55,12 +55,12 @@ class Tracker:
         trace: TracebackType | None,
     ) -> None:
         self._bar.stop()
-        if self._writer:
-            self._writer.close()
+        for each in self._events or ():
+            each.close()
 
     def step(self, step: int, loss: float, rate: float, tokens: int) -> None:
         """One optimiser step: loss in nats per target piece, learning rate, target pieces seen."""
-        if self._writer is None:
+        if self._events is None:
             return
         if self._first_step is None:
             self._first_step = step - 1
@@ -69,9 +69,9 @@ class Tracker:
         speed = self._tokens / elapsed
         self._bar.update(self._task, completed=step, note=f"loss {loss:.3f}  {speed:,.0f} tok/s")
         if step % 10 == 0:
-            self._writer.add_scalar("train/loss", loss, step)
-            self._writer.add_scalar("train/learning_rate", rate, step)
-            self._writer.add_scalar("train/tokens_per_second", speed, step)
+            self._tell("train/loss", loss, step)
+            self._tell("train/learning_rate", rate, step)
+            self._tell("train/tokens_per_second", speed, step)
         if not self._terminal and self._clock() - self._printed >= _LINE_SECONDS:
             self._print_line(step, loss, speed, elapsed)
 
@@ -84,11 +84,15 @@ class Tracker:
 
     def score(self, step: int, name: str, value: float) -> None:
         """A dev score at `step`."""
-        if self._writer is None:
+        if self._events is None:
             return
-        self._writer.add_scalar(f"dev/{name}", value, step)
+        self._tell(f"dev/{name}", value, step)
         line = f"{self._name}: step {step}: dev {name} {value:.2f}"
         if self._terminal:
             self._bar.print(line)
         else:
             print(line, file=sys.stderr, flush=True)
+
+    def _tell(self, tag: str, value: float, step: int) -> None:
+        for each in self._events or ():
+            each.add_scalar(tag, value, step)
