@@ -13,6 +13,7 @@ class Task(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TASK_UNSPECIFIED: _ClassVar[Task]
     TASK_TRANSLATION: _ClassVar[Task]
     TASK_CLASSIFICATION: _ClassVar[Task]
+    TASK_LANGUAGE_IDENTIFICATION: _ClassVar[Task]
 
 class Precision(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -28,6 +29,7 @@ class TokenizerKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TOKENIZER_KIND_SENTENCEPIECE: _ClassVar[TokenizerKind]
     TOKENIZER_KIND_SENTENCEPIECE_VOCABULARY: _ClassVar[TokenizerKind]
     TOKENIZER_KIND_TOKENIZER_JSON: _ClassVar[TokenizerKind]
+    TOKENIZER_KIND_CODE_POINTS: _ClassVar[TokenizerKind]
 
 class TagPlacement(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -38,6 +40,7 @@ class TagPlacement(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
 TASK_UNSPECIFIED: Task
 TASK_TRANSLATION: Task
 TASK_CLASSIFICATION: Task
+TASK_LANGUAGE_IDENTIFICATION: Task
 PRECISION_UNSPECIFIED: Precision
 PRECISION_FP32: Precision
 PRECISION_INT8: Precision
@@ -47,6 +50,7 @@ TOKENIZER_KIND_UNSPECIFIED: TokenizerKind
 TOKENIZER_KIND_SENTENCEPIECE: TokenizerKind
 TOKENIZER_KIND_SENTENCEPIECE_VOCABULARY: TokenizerKind
 TOKENIZER_KIND_TOKENIZER_JSON: TokenizerKind
+TOKENIZER_KIND_CODE_POINTS: TokenizerKind
 TAG_PLACEMENT_UNSPECIFIED: TagPlacement
 TAG_PLACEMENT_TARGET_IN_SOURCE: TagPlacement
 TAG_PLACEMENT_SOURCE_AND_TARGET: TagPlacement
