@@ -147,7 +147,7 @@ def test_a_methods_recipe_says_what_it_is_and_when_it_pays(name: str) -> None:
 
 def test_an_unknown_recipe_is_told_the_shipped_ones() -> None:
     """A typing error is mended by reading the message."""
-    with pytest.raises(RecipeError, match=r"shipped: methods/back-translation\.toml, .*yo\.toml$"):
+    with pytest.raises(RecipeError, match=r"shipped: langid\.toml, methods/.*yo\.toml$"):
         load_recipe("methods/lara")
     with pytest.raises(RecipeError, match=r"parent-sx: no such recipe; .*parent-xs\.toml"):
         load_recipe("parent-sx")
@@ -236,7 +236,7 @@ def test_a_parent_that_cannot_be_trained_is_refused_before_it_is(
 def test_an_unknown_task_is_told_the_known_ones(faults: Faults) -> None:
     """So is a recipe without any."""
     (found,) = faults(GRAFT.replace('task = "graft"', '\ntask = "grow"'))
-    assert found == ', line 2: task must be one of "pretrain", "graft", "classify"'
+    assert found == ', line 2: task must be one of "pretrain", "graft", "classify", "identify"'
     assert "task must be one of" in faults("")[0]
 
 

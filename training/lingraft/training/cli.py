@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lingraft.training.errors import RecipeError, TrainingError
 
 if TYPE_CHECKING:
-    from lingraft.training.recipe.recipes import Recipe
+    from lingraft.training.recipe.recipes import Planned
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -64,9 +64,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_dry_run(graft)
     graft.set_defaults(command=_graft)
+    _add_identify(commands)
     _add_rank_parents(commands)
     _add_export(commands)
     return parser
+
+
+def _add_identify(commands: Any) -> None:
+    identify = commands.add_parser(
+        "identify", help="train a language identifier, measure it and export it"
+    )
+    identify.add_argument(
+        "recipe", metavar="RECIPE", help="path of a recipe, or a shipped one's name"
+    )
+    identify.add_argument("--output", type=Path, help="folder of the run (default: runs/NAME)")
+    identify.set_defaults(command=_identify)
 
 
 def _add_dry_run(parser: argparse.ArgumentParser) -> None:
@@ -168,11 +180,12 @@ def _pretrain(arguments: argparse.Namespace) -> None:
 
 
 def _graft(arguments: argparse.Namespace) -> None:
-    from lingraft.training.recipe.recipes import PretrainRecipe, load_recipe
+    from lingraft.training.recipe.recipes import IdentifyRecipe, PretrainRecipe, load_recipe
 
     recipe = load_recipe(arguments.recipe)
-    if isinstance(recipe, PretrainRecipe):
-        raise RecipeError(f'{arguments.recipe}: task is "pretrain"; use lingraft-train pretrain')
+    if isinstance(recipe, PretrainRecipe | IdentifyRecipe):
+        task = recipe.task
+        raise RecipeError(f'{arguments.recipe}: task is "{task}"; use lingraft-train {task}')
     output = arguments.output or Path("runs") / recipe.name
     if arguments.dry_run:
         _show_plan(recipe, output)
@@ -186,18 +199,37 @@ def _graft(arguments: argparse.Namespace) -> None:
     print(f"bundle: {outcome.folder}")
 
 
-def _show_plan(recipe: Recipe, output: Path) -> None:
+def _identify(arguments: argparse.Namespace) -> None:
+    from lingraft.training.recipe.recipes import IdentifyRecipe, load_recipe
+
+    recipe = load_recipe(arguments.recipe)
+    if not isinstance(recipe, IdentifyRecipe):
+        raise RecipeError(
+            f'{arguments.recipe}: task is "{recipe.task}"; this command needs "identify"'
+        )
+    from lingraft.training.pipeline import run_identify  # slow to import: torch
+
+    outcome = run_identify(recipe, arguments.output or Path("runs") / recipe.name)
+    found = outcome.report["accuracy"]
+    print(f"right: {found['languages']:.2%} of known texts, mean over languages and test sets")
+    if found["und"] is not None:
+        print(f'right: {found["und"]:.2%} of texts in none of the languages, as "und"')
+    print(f"bundle: {outcome.folder}")
+
+
+def _show_plan(recipe: Planned, output: Path) -> None:
     from lingraft.training.planning.dry_run import plan  # slow to import: torch
 
     print("\n".join(plan(recipe, output).as_lines()))
 
 
 def _rank_parents(arguments: argparse.Namespace) -> None:
-    from lingraft.training.recipe.recipes import PretrainRecipe, load_recipe
+    from lingraft.training.recipe.recipes import ClassifyRecipe, GraftRecipe, load_recipe
 
     recipe = load_recipe(arguments.recipe)
-    if isinstance(recipe, PretrainRecipe):
-        raise RecipeError(f'{arguments.recipe}: task is "pretrain"; a child is a graft or classify')
+    if not isinstance(recipe, GraftRecipe | ClassifyRecipe):
+        task = recipe.task
+        raise RecipeError(f'{arguments.recipe}: task is "{task}"; a child is a graft or classify')
     steps = recipe.ranking.probe_steps if arguments.probe_steps is None else arguments.probe_steps
     if steps < 0:
         raise RecipeError(f"--probe-steps is {steps}; give 0 or more")

@@ -1,4 +1,4 @@
-"""`lingraft-train graft`: recipe -> arms -> gate -> report -> bundle, for both tasks."""
+"""`lingraft-train graft` and `identify`: from a recipe to a report and a bundle."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from lingraft.training.classify import ClassifierGraft, classify
 from lingraft.training.experiment.keeping import keep_model
 from lingraft.training.gate.significance import GRAFT
 from lingraft.training.graft import Graft, graft
+from lingraft.training.identify import identify
 from lingraft.training.manifesting.classification import export_classifier_graft
+from lingraft.training.manifesting.identification import export_identifier, identification_report
 from lingraft.training.manifesting.translation import export_graft
 from lingraft.training.parents.find import MODEL_FOLDER
 from lingraft.training.rank.child import child_key
 from lingraft.training.rank.command import RANKING_FILE
 from lingraft.training.rank.regret import read_gains, record_gain, regret
-from lingraft.training.recipe.recipes import ClassifyRecipe, GraftRecipe
+from lingraft.training.recipe.recipes import ClassifyRecipe, GraftRecipe, IdentifyRecipe
 from lingraft.training.report.report import (
     Report,
     as_html,
@@ -77,6 +79,19 @@ def run_graft(recipe: GraftRecipe | ClassifyRecipe, output: Path, options: Optio
         languages = (*grafted.parent.languages, *grafted.typed.child)
         keep_model(grafted.model, ready, languages, bundle.licence, output / MODEL_FOLDER)
     return Outcome(report, bundle, folder)
+
+
+def run_identify(recipe: IdentifyRecipe, output: Path) -> Outcome:
+    """Train a language identifier, measure it, and write its report and bundle to `output`.
+
+    Raises:
+        TrainingError: anything that the user can mend.
+    """
+    found, folder = identify(recipe), output / BUNDLE_FOLDER
+    bundle = export_identifier(found, folder)
+    report = identification_report(found)
+    (output / "report.json").write_bytes(report)
+    return Outcome(json.loads(report), bundle, folder)
 
 
 def _reported(grafted: Graft | ClassifierGraft, report: Report, output: Path) -> dict[str, bytes]:

@@ -11,6 +11,7 @@ from lingraft.training.export.classification import (
     ClassifierDev,
     ClassifierExport,
     export_classifier,
+    write_classifier,
 )
 from lingraft.training.export.facts import refuse_negative, to_arrays
 from lingraft.training.export.parity import TranslationGraphs, check_translation_parity
@@ -33,4 +34,5 @@ __all__ = [
     "refuse_negative",
     "to_arrays",
     "write_bundle",
+    "write_classifier",
 ]

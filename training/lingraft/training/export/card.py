@@ -24,6 +24,10 @@ _STATUS = {
     "PAIR_STATUS_PIVOT": "through a third language",
     "PAIR_STATUS_NOT_STATED": "exported from a checkpoint that does not say what it was trained on",
 }
+_JOBS = {
+    pb.TASK_TRANSLATION: "translates text",
+    pb.TASK_LANGUAGE_IDENTIFICATION: "says which language a text is in, or that it is in none",
+}
 _VERDICT = {
     "VERDICT_UNSPECIFIED": "not tested for negative transfer",
     "VERDICT_PASS": "PASS: better than the better of control and parent",
@@ -54,7 +58,7 @@ def figure(metric: Metric) -> str:
 def _head(m: pb.Bundle) -> Lines:
     yield f"# {m.display_name or m.name}"
     yield ""
-    job = "translates text" if m.task == pb.TASK_TRANSLATION else "classifies text"
+    job = _JOBS.get(m.task, "classifies text")
     origin = f", grafted onto the parent `{m.parent}`" if m.parent else ""
     yield f"`{m.name}` version {m.version}: a {m.family} model that {job}{origin}."
     yield ""

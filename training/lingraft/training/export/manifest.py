@@ -93,7 +93,7 @@ def _untagged(m: pb.Bundle) -> Gaps:
 
 
 def _classification(m: pb.Bundle) -> Gaps:
-    if m.task == pb.TASK_CLASSIFICATION:
+    if m.task in (pb.TASK_CLASSIFICATION, pb.TASK_LANGUAGE_IDENTIFICATION):
         yield from _missing("", labels=m.labels)
         if m.HasField("transfer"):
             yield from _transfer(m.transfer, "transfer.")
@@ -175,7 +175,8 @@ def _path(m: pb.Bundle, path: str, at: str) -> Gaps:
 def _text(m: pb.Bundle) -> Gaps:
     if m.tokenizer.kind == pb.TOKENIZER_KIND_UNSPECIFIED:
         yield "tokenizer.kind is missing"
-    yield from _path(m, m.tokenizer.source_model, "tokenizer.source_model")
+    if m.tokenizer.kind != pb.TOKENIZER_KIND_CODE_POINTS:
+        yield from _path(m, m.tokenizer.source_model, "tokenizer.source_model")
     if m.task == pb.TASK_TRANSLATION or m.tokenizer.target_model:
         yield from _path(m, m.tokenizer.target_model, "tokenizer.target_model")
     if m.tokenizer.kind == pb.TOKENIZER_KIND_SENTENCEPIECE_VOCABULARY:

@@ -33,7 +33,7 @@ from lingraft.training.planning.plans import Held, Plan, Source, Speed, halves
 from lingraft.training.planning.probe import measured
 from lingraft.training.planning.schedule import arm_runs, pretrain_run, remarks, threads_of
 from lingraft.training.pretrain import pretrain_job, vocabulary
-from lingraft.training.recipe.recipes import GraftRecipe, PretrainRecipe, Recipe
+from lingraft.training.recipe.recipes import GraftRecipe, Planned, PretrainRecipe
 from lingraft.training.recipe.settings import Pairs
 from lingraft.training.run.loop import Job
 from lingraft.training.synthesis.texts import read_texts
@@ -42,7 +42,7 @@ from lingraft.training.vocabulary.codec import SPM_FILE
 _ANSWERED = 16  # sentences that are answered for the estimate
 
 
-def plan(recipe: Recipe, output: Path) -> Plan:
+def plan(recipe: Planned, output: Path) -> Plan:
     """What `lingraft-train graft` or `pretrain` would do with this recipe and output folder.
 
     Raises:

@@ -15,6 +15,7 @@ from lingraft.training.recipe.calibration import Calibration
 from lingraft.training.recipe.experiment import ClassifyControls, Controls, Transfer
 from lingraft.training.recipe.explanation import Explanation
 from lingraft.training.recipe.faults import explain, line_of
+from lingraft.training.recipe.identification import Counted, Fitting, Spoken, Strangers
 from lingraft.training.recipe.instances import Contamination, Mixing, Selection
 from lingraft.training.recipe.pieces import VocabularyTransfer
 from lingraft.training.recipe.ranking import Ranking
@@ -40,8 +41,10 @@ __all__ = [
     "Gate",
     "GraftRecipe",
     "Grid",
+    "IdentifyRecipe",
     "Labelled",
     "Pairs",
+    "Planned",
     "PretrainRecipe",
     "Recipe",
     "Shape",
@@ -155,12 +158,38 @@ class ClassifyRecipe(_Experiment):
     test: Annotated[list[Labelled], Field(min_length=1)]
 
 
-Recipe = PretrainRecipe | GraftRecipe | ClassifyRecipe
+class IdentifyRecipe(_Recipe):
+    """Which language a text is in; no parent."""
+
+    task: Literal["identify"]
+    ngrams: Counted = Counted()
+    training: Fitting = Fitting()
+    train: Annotated[list[Spoken], Field(min_length=1)]
+    # Half of what decides where a language ends and "und" begins; strangers are the other half.
+    dev: Annotated[list[Spoken], Field(min_length=1)]
+    strange_dev: Annotated[list[Strangers], Field(min_length=1)]
+    test: Annotated[list[Spoken], Field(min_length=1)]
+    strange_test: list[Strangers] = Field(default_factory=list)
+
+    @field_validator("dev", "test")
+    @classmethod
+    def _taught(cls, sources: list[Spoken], info: ValidationInfo) -> list[Spoken]:
+        if "train" in info.data:
+            asked = {code for source in sources for code in source.languages}
+            known = {code for source in info.data["train"] for code in source.languages}
+            if strange := sorted(asked - known):
+                raise ValueError(f"{', '.join(strange)}: no train source is in it")
+        return sources
+
+
+Planned = PretrainRecipe | GraftRecipe | ClassifyRecipe  # long enough to plan
+Recipe = Planned | IdentifyRecipe
 _R = TypeVar("_R", bound=_Recipe)
 _KINDS: dict[str, type[_Recipe]] = {
     "pretrain": PretrainRecipe,
     "graft": GraftRecipe,
     "classify": ClassifyRecipe,
+    "identify": IdentifyRecipe,
 }
 
 
