@@ -51,7 +51,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="lingraft",
-        description="Translates, classifies or identifies texts with a Lingraft server.",
+        description="Asks a Lingraft server to translate, to classify, or to tell a language.",
         epilog=_END,
         formatter_class=_HELP,
         allow_abbrev=False,
