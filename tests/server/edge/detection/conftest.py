@@ -26,7 +26,7 @@ SPACE, MOST = 32, 20
 
 def letter_counting_graph() -> onnx.ModelProto:
     """Logits: the number of ọ, the number of ʻ, and a half for und; padding counts for nothing."""
-    tables = {
+    tables: dict[str, Any] = {
         "letters": np.array([[[ord("ọ"), ord("ʻ")]]], dtype=np.int64),
         "spread": np.array([[1, 0, 0], [0, 1, 0]], dtype=np.float32),
         "bias": np.array([0, 0, 0.5], dtype=np.float32),
