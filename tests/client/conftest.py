@@ -128,11 +128,30 @@ class Translating(translation_pb2_grpc.TranslationServiceServicer):
             model=MODEL,
             pair_status=common_pb2.PAIR_STATUS_TRANSFER,
             detected_language="en",
+            detected_language_confidence=0.5,
             warnings=warnings,
         )
         if target == "many-ways":
             translation.MergeFrom(detailed())
         return translation_pb2.TranslationResult(translation=translation)
+
+    def DetectLanguage(  # noqa: N802 -- gRPC's name
+        self, request: translation_pb2.DetectLanguageRequest, context: grpc.ServicerContext
+    ) -> translation_pb2.DetectLanguageResponse:
+        """Yoruba, then Hawaiian; EMPTY for a blank text."""
+        self.fake.requests.append(request)
+        most = request.max_candidates or 1
+        every = (("yo", 0.75), ("haw", 0.25))
+        detection = translation_pb2.LanguageDetection(
+            candidates=[
+                translation_pb2.LanguageCandidate(language=language, confidence=confidence)
+                for language, confidence in every[:most]
+            ]
+        )
+        good = translation_pb2.LanguageDetectionResult(detection=detection)
+        bad = translation_pb2.LanguageDetectionResult(error=EMPTY)
+        results = [good if text.strip() else bad for text in request.contents]
+        return translation_pb2.DetectLanguageResponse(results=results)
 
     def ListLanguagePairs(  # noqa: N802 -- gRPC's name
         self, request: translation_pb2.ListLanguagePairsRequest, context: grpc.ServicerContext

@@ -11,11 +11,11 @@ import lingraft.doors
 PUBLIC = """
 AccessError AlignmentLink Alternative ArgumentError AsyncClient Calibration CallCancelledError
 Classification Client ClientConfig ClientError DeadlineError Decoding Details EmptyTextError
-ExhaustedError Health
-InputTooLongError InvalidArgumentError Label LanguagePair LanguageRequiredError
-LanguageUnsupportedError Metric Model ModelCard ModelNotFoundError NotFoundError
-OptionUnsupportedError QueueFullError Sentence ServerFaultError ServiceError Span TooManyTextsError
-TransferReport Translation UnavailableError UnimplementedError Violation WordScore
+ExhaustedError Health InputTooLongError InvalidArgumentError Label LanguageCandidate
+LanguageDetection LanguagePair LanguageRequiredError LanguageUnsupportedError Metric Model
+ModelCard ModelNotFoundError NotFoundError OptionUnsupportedError QueueFullError Sentence
+ServerFaultError ServiceError Span TooManyTextsError TransferReport Translation UnavailableError
+UnimplementedError Violation WordScore
 """
 
 # Third-party packages that are loaded by the client and not by grpc and protobuf themselves.

@@ -1,4 +1,4 @@
-"""The client of Lingraft: translation and classification over gRPC.
+"""The client of Lingraft: translation, classification and language detection over gRPC.
 
     from lingraft.client import Client
 
@@ -42,6 +42,8 @@ from lingraft.client.results import (
     Classification,
     Health,
     Label,
+    LanguageCandidate,
+    LanguageDetection,
     LanguagePair,
     Metric,
     Model,
@@ -75,6 +77,8 @@ __all__ = [
     "InputTooLongError",
     "InvalidArgumentError",
     "Label",
+    "LanguageCandidate",
+    "LanguageDetection",
     "LanguagePair",
     "LanguageRequiredError",
     "LanguageUnsupportedError",

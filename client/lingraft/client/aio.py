@@ -149,6 +149,32 @@ class AsyncClient:
         items = responses.classifications(response, len(batch))
         return responses.only(items) if isinstance(texts, str) else items
 
+    @overload
+    async def detect(
+        self, texts: str, max_candidates: int = 1, timeout: float | None = None
+    ) -> results.LanguageDetection: ...
+
+    @overload
+    async def detect(
+        self,
+        texts: list[str] | tuple[str, ...],
+        max_candidates: int = 1,
+        timeout: float | None = None,
+    ) -> tuple[results.LanguageDetection | ServiceError, ...]: ...
+
+    async def detect(
+        self,
+        texts: str | list[str] | tuple[str, ...],
+        max_candidates: int = 1,
+        timeout: float | None = None,
+    ) -> results.LanguageDetection | tuple[results.LanguageDetection | ServiceError, ...]:
+        """Says which language one text is in, or many in order, as `translate` does."""
+        batch = [texts] if isinstance(texts, str) else list(texts)
+        request = requests.detect(batch, max_candidates)
+        response = await self._call(self._translation.DetectLanguage, request, timeout)
+        items = responses.detections(response, len(batch))
+        return responses.only(items) if isinstance(texts, str) else items
+
     async def list_language_pairs(
         self, timeout: float | None = None
     ) -> tuple[results.LanguagePair, ...]:

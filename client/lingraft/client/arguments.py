@@ -51,7 +51,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="lingraft",
-        description="Translates and classifies text with a Lingraft server.",
+        description="Asks a Lingraft server to translate, to classify, or to tell a language.",
         epilog=_END,
         formatter_class=_HELP,
         allow_abbrev=False,
@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_translate(commands)
     _add_classify(commands)
+    _add_detect(commands)
     _add(commands, "pairs", "list the language pairs, how good they are, and what transfer did")
     _add(commands, "models", "list the models")
     card = _add(commands, "card", "print the card of a model")
@@ -82,7 +83,7 @@ def _add_translate(commands: argparse._SubParsersAction[argparse.ArgumentParser]
         "--from",
         dest="source",
         metavar="LANGUAGE",
-        help="source language (default: the only one that leads to the target)",
+        help="source language (default: the only one possible, or what the texts tell)",
     )
     parser.add_argument("--model", help="name of the model (default: the server chooses)")
     _add_texts(parser)
@@ -100,6 +101,18 @@ def _add_classify(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     parser.add_argument("--model", help="name of the model (default: the only classifier)")
     parser.add_argument("--language", help="language of the texts (default: unknown)")
     parser.add_argument("--top", type=_positive, metavar="N", help="best N labels (default: all)")
+    _add_texts(parser)
+
+
+def _add_detect(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _add(commands, "detect", "say which language texts are in", _TEXTS)
+    parser.add_argument(
+        "--candidates",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="best N languages, with their probabilities (default: 1)",
+    )
     _add_texts(parser)
 
 

@@ -14,10 +14,9 @@ from typing import Any, BinaryIO, TextIO, TypeAlias
 from lingraft.client import rendering, texts
 from lingraft.client.errors import ArgumentError, ServiceError
 from lingraft.client.requests import Decoding, Details
-from lingraft.client.results import Classification, Translation
 from lingraft.client.sync import Client
 
-Answer: TypeAlias = Translation | Classification | ServiceError
+Answer: TypeAlias = rendering.Answered | ServiceError
 Ask: TypeAlias = Callable[[list[str]], tuple[Answer, ...]]
 BATCH = 64
 
@@ -71,6 +70,13 @@ def _classify(client: Client, options: argparse.Namespace, streams: Streams) -> 
     return _answer(ask, options, streams)
 
 
+def _detect(client: Client, options: argparse.Namespace, streams: Streams) -> int:
+    def ask(batch: list[str]) -> tuple[Answer, ...]:
+        return client.detect(batch, options.candidates)
+
+    return _answer(ask, options, streams)
+
+
 def _models(client: Client, options: argparse.Namespace, streams: Streams) -> int:
     models = client.list_models()
     content = {"models": [asdict(each) for each in models]}
@@ -100,6 +106,7 @@ def _health(client: Client, options: argparse.Namespace, streams: Streams) -> in
 COMMANDS: Mapping[str, Callable[[Client, argparse.Namespace, Streams], int]] = {
     "translate": _translate,
     "classify": _classify,
+    "detect": _detect,
     "models": _models,
     "pairs": _pairs,
     "card": _card,
@@ -169,7 +176,8 @@ def _report(
         streams.complain(f"{item.place}: {rendering.error_line(answer)}")
     elif answer is not None:
         line = rendering.answer_line(answer)
-        if answer.warnings:
-            streams.complain(f"{item.place}: warning: {', '.join(answer.warnings)}")
+        warnings = rendering.warnings(answer)
+        if warnings:
+            streams.complain(f"{item.place}: warning: {', '.join(warnings)}")
     if not options.json:
         streams.out.write(line + "\n")

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeAlias
 
 from lingraft.client.errors import ServiceError
 from lingraft.client.results import (
     Calibration,
     Classification,
+    LanguageDetection,
     LanguagePair,
     Metric,
     Model,
     Translation,
 )
 from lingraft.client.texts import Item
+
+Answered: TypeAlias = Translation | Classification | LanguageDetection
 
 
 def document(content: dict[str, Any]) -> str:
@@ -35,7 +38,7 @@ def error_entry(error: ServiceError) -> dict[str, Any]:
     }
 
 
-def item_entry(item: Item, answer: Translation | Classification | ServiceError) -> dict[str, Any]:
+def item_entry(item: Item, answer: Answered | ServiceError) -> dict[str, Any]:
     """A text and what became of it, as JSON: the fields of the answer, or `error`."""
     entry = {"number": item.number, "source": item.text}
     if isinstance(answer, ServiceError):
@@ -54,11 +57,19 @@ def error_line(error: ServiceError) -> str:
     return "; ".join([error.message, *unsaid]) + reason
 
 
-def answer_line(answer: Translation | Classification) -> str:
+def warnings(answer: Answered) -> tuple[str, ...]:
+    """What the reader of an answer should know."""
+    return () if isinstance(answer, LanguageDetection) else answer.warnings
+
+
+def answer_line(answer: Answered) -> str:
     """An answer as one line, its parts separated by tabs.
 
-    The translation and its alternatives; or the labels and their calibration.
+    The translation and its alternatives; or the labels and their calibration; or each language with
+    its probability.
     """
+    if isinstance(answer, LanguageDetection):
+        return "\t".join(f"{each.language} {each.confidence:.3f}" for each in answer.candidates)
     if isinstance(answer, Translation):
         return "\t".join([answer.text, *(each.text for each in answer.alternatives)])
     labels = ", ".join(f"{label.name} {label.score:.3f}" for label in answer.labels)

@@ -80,6 +80,12 @@ def classify(
     )
 
 
+def detect(texts: Sequence[str], max_candidates: int) -> translation_pb2.DetectLanguageRequest:
+    """The request for the languages of `texts`."""
+    _check_texts(texts)
+    return translation_pb2.DetectLanguageRequest(contents=texts, max_candidates=max_candidates)
+
+
 def list_language_pairs(page_token: str) -> translation_pb2.ListLanguagePairsRequest:
     """The request for one page of pairs."""
     return translation_pb2.ListLanguagePairsRequest(page_token=page_token)

@@ -17,6 +17,8 @@ from lingraft.client.results import (
     Classification,
     Health,
     Label,
+    LanguageCandidate,
+    LanguageDetection,
     LanguagePair,
     Metric,
     Model,
@@ -51,6 +53,13 @@ def classifications(
 ) -> tuple[Classification | ServiceError, ...]:
     """One result for each of `count` texts, in their order."""
     return _items(response.results, "classification", _classification, count)
+
+
+def detections(
+    response: translation_pb2.DetectLanguageResponse, count: int
+) -> tuple[LanguageDetection | ServiceError, ...]:
+    """One result for each of `count` texts, in their order."""
+    return _items(response.results, "detection", _detection, count)
 
 
 def only(items: tuple[T | ServiceError, ...]) -> T:
@@ -144,6 +153,7 @@ def _translation(message: translation_pb2.Translation) -> Translation:
             Alternative(each.text, each.mean_logprob) for each in message.alternatives
         ),
         sentences=tuple(map(_sentence, message.sentences)),
+        detected_language_confidence=message.detected_language_confidence,
     )
 
 
@@ -179,6 +189,12 @@ def _classification(message: classification_pb2.Classification) -> Classificatio
         model=message.model,
         warnings=_names(common_pb2.Warning, message.warnings),
         transfer=_transfer(message.transfer) if message.HasField("transfer") else None,
+    )
+
+
+def _detection(message: translation_pb2.LanguageDetection) -> LanguageDetection:
+    return LanguageDetection(
+        tuple(LanguageCandidate(each.language, each.confidence) for each in message.candidates)
     )
 
 

@@ -104,7 +104,9 @@ class Sentence:
 class Translation:
     """A translated text. `detected_language` is the source language where the call named none.
 
-    `alternatives` (best first) and `sentences` are there where the call asked for them.
+    `detected_language_confidence` (0 to 1) is how sure that is, 0 where it was not read from the
+    text but follows from the pairs. `alternatives` (best first) and `sentences` are there where the
+    call asked for them.
     """
 
     text: str
@@ -115,6 +117,32 @@ class Translation:
     pivot_language: str | None
     alternatives: tuple[Alternative, ...] = ()
     sentences: tuple[Sentence, ...] = ()
+    detected_language_confidence: float = 0.0
+
+
+@dataclass(frozen=True)
+class LanguageCandidate:
+    """A language that a text may be in, BCP-47 or "und", and its probability, 0 to 1."""
+
+    language: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class LanguageDetection:
+    """The languages that a text may be in, best first, at least one; "und" for none of them."""
+
+    candidates: tuple[LanguageCandidate, ...]
+
+    @property
+    def language(self) -> str:
+        """The best."""
+        return self.candidates[0].language
+
+    @property
+    def confidence(self) -> float:
+        """The probability of the best, 0 to 1."""
+        return self.candidates[0].confidence
 
 
 @dataclass(frozen=True)

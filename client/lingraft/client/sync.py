@@ -145,6 +145,32 @@ class Client:
         items = responses.classifications(response, len(batch))
         return responses.only(items) if isinstance(texts, str) else items
 
+    @overload
+    def detect(
+        self, texts: str, max_candidates: int = 1, timeout: float | None = None
+    ) -> results.LanguageDetection: ...
+
+    @overload
+    def detect(
+        self,
+        texts: list[str] | tuple[str, ...],
+        max_candidates: int = 1,
+        timeout: float | None = None,
+    ) -> tuple[results.LanguageDetection | ServiceError, ...]: ...
+
+    def detect(
+        self,
+        texts: str | list[str] | tuple[str, ...],
+        max_candidates: int = 1,
+        timeout: float | None = None,
+    ) -> results.LanguageDetection | tuple[results.LanguageDetection | ServiceError, ...]:
+        """Says which language one text is in, or many in order, as `translate` does."""
+        batch = [texts] if isinstance(texts, str) else list(texts)
+        request = requests.detect(batch, max_candidates)
+        response = self._call(self._translation.DetectLanguage, request, timeout)
+        items = responses.detections(response, len(batch))
+        return responses.only(items) if isinstance(texts, str) else items
+
     def list_language_pairs(self, timeout: float | None = None) -> tuple[results.LanguagePair, ...]:
         """All served directions with their evidence. `timeout` holds for each page of them."""
         method = self._translation.ListLanguagePairs

@@ -19,6 +19,8 @@ from lingraft.client import (
     Decoding,
     Details,
     EmptyTextError,
+    LanguageCandidate,
+    LanguageDetection,
     NotFoundError,
     Sentence,
     ServerFaultError,
@@ -45,6 +47,7 @@ def test_one_text_gives_one_translation(ask: Any) -> None:
         detected_language="en",
         warnings=(),
         pivot_language=None,
+        detected_language_confidence=0.5,
     )
 
 
@@ -138,6 +141,23 @@ def test_top_k_reaches_the_server(client: Client, fake: Any) -> None:
     assert (fake.requests[0].top_k, fake.requests[0].model) == (1, "models/tiny")
 
 
+def test_languages_come_best_first(ask: Any) -> None:
+    """Candidates with their probabilities, the best by name; an error in the place of its text."""
+    answer, error = ask(lambda c: c.detect(["Ẹ kú", ""], max_candidates=2))
+    assert answer == LanguageDetection(
+        (LanguageCandidate("yo", 0.75), LanguageCandidate("haw", 0.25))
+    )
+    assert (answer.language, answer.confidence) == ("yo", 0.75)
+    assert isinstance(error, EmptyTextError)
+
+
+def test_one_text_has_one_language_unless_more_are_wanted(ask: Any) -> None:
+    """A text alone is answered alone, or raises its error."""
+    assert ask(lambda c: c.detect("Ẹ kú")).candidates == (LanguageCandidate("yo", 0.75),)
+    with pytest.raises(EmptyTextError):
+        ask(lambda c: c.detect(" "))
+
+
 def test_all_pages_of_pairs_are_listed(ask: Any) -> None:
     """Pages are joined; evidence comes along, and what was not measured is None."""
     proven, bare = ask(lambda c: c.list_language_pairs())
@@ -178,12 +198,13 @@ def test_health_is_what_the_health_service_says(ask: Any) -> None:
         lambda c: c.translate("Good morning", "yo"),
         lambda c: c.translate(["one", "", "three"], "yo"),
         lambda c: c.classify(["one", ""], language="en"),
+        lambda c: c.detect(["one", ""], max_candidates=2),
         lambda c: c.list_language_pairs(),
         lambda c: c.list_models(),
         lambda c: c.get_model_card("tiny"),
         lambda c: c.check_health(),
     ],
-    ids=["text", "texts", "classify", "pairs", "models", "card", "health"],
+    ids=["text", "texts", "classify", "detect", "pairs", "models", "card", "health"],
 )
 def test_both_clients_give_equal_answers(
     ask_both: Callable[[Callable[[Any], Any]], tuple[Any, Any]], call: Callable[[Any], Any]

@@ -96,6 +96,8 @@ def test_help_and_version_succeed(lingraft: Command, capsys: pytest.CaptureFixtu
     """Help names every command; the version is one line."""
     assert lingraft("--help").code == 0
     helped = capsys.readouterr().out
-    assert all(name in helped for name in ("translate", "classify", "pairs", "models", "card"))
+    assert all(
+        name in helped for name in ("translate", "classify", "detect", "pairs", "models", "card")
+    )
     assert lingraft("--version").code == 0
     assert capsys.readouterr().out.startswith("lingraft ")

@@ -1,4 +1,4 @@
-"""Texts in, answers out: `lingraft translate` and `lingraft classify`."""
+"""Texts in, answers out: `lingraft translate`, `lingraft classify` and `lingraft detect`."""
 
 from __future__ import annotations
 
@@ -166,6 +166,30 @@ def test_labels_as_json(lingraft: Command) -> None:
     (entry,) = json.loads(done.out)["results"]
     assert entry["labels"][0]["name"] == "spam"
     assert entry["calibration"]["calibrated"] is False
+
+
+def test_languages_are_printed_with_their_probability(lingraft: Command, fake: Any) -> None:
+    """One line for each text, of as many languages as wanted; one unless told otherwise."""
+    assert lingraft("detect", "Ẹ kú", "ọjọ́").out == "yo 0.750\nyo 0.750\n"
+    done = lingraft("detect", "--candidates", "2", stdin="Ẹ kú\n\nọjọ́".encode())
+    assert (done.code, done.out) == (0, "yo 0.750\thaw 0.250\n\nyo 0.750\thaw 0.250\n")
+    assert [request.max_candidates for request in fake.requests] == [1, 2]
+
+
+def test_a_text_whose_language_cannot_be_told_is_reported(lingraft: Command) -> None:
+    """By its number, as everywhere."""
+    done = lingraft("detect", "Ẹ kú", "")
+    assert (done.code, done.out) == (1, "yo 0.750\n\n")
+    assert done.err == "lingraft: text 2: the text is empty [EMPTY_TEXT]\n"
+
+
+def test_languages_as_json(lingraft: Command) -> None:
+    """--json carries every candidate."""
+    (entry,) = json.loads(lingraft("detect", "--json", "--candidates", "2", "Ẹ kú").out)["results"]
+    assert entry["candidates"] == [
+        {"language": "yo", "confidence": 0.75},
+        {"language": "haw", "confidence": 0.25},
+    ]
 
 
 def test_input_that_is_not_utf8_is_named(lingraft: Command, tmp_path: Path) -> None:

@@ -310,7 +310,6 @@ def test_every_declared_method_is_filled_or_says_that_it_is_not(
     assert unfilled == [
         "BatchTranslateText",
         "ScoreTranslations",
-        "DetectLanguage",
         "ClassifyMessage",
         "LoadModel",
         "UnloadModel",

@@ -105,8 +105,10 @@ class TranslationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DetectLanguage(self, request, context):
-        """Says which language each text is in. Errors: ARGUMENT_INVALID, TOO_MANY_TEXTS; of one text,
-        inside its result: EMPTY_TEXT, INPUT_TOO_LONG.
+        """Says which language each text is in. The first model of TASK_LANGUAGE_IDENTIFICATION answers, in
+        the order in which the server was given them. Errors of the whole call: ARGUMENT_INVALID,
+        TOO_MANY_TEXTS, MODEL_NOT_FOUND where none is served, QUEUE_FULL, DEADLINE_EXCEEDED,
+        SHUTTING_DOWN; of one text, inside its result: EMPTY_TEXT, INPUT_TOO_LONG, INTERNAL.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -53,8 +53,10 @@ class TranslationServiceStub:
     ScoreTranslations: _grpc.UnaryUnaryMultiCallable[_translation_pb2.ScoreTranslationsRequest, _translation_pb2.ScoreTranslationsResponse]
     """Scores given translations with the model, without translating. Errors as TranslateText."""
     DetectLanguage: _grpc.UnaryUnaryMultiCallable[_translation_pb2.DetectLanguageRequest, _translation_pb2.DetectLanguageResponse]
-    """Says which language each text is in. Errors: ARGUMENT_INVALID, TOO_MANY_TEXTS; of one text,
-    inside its result: EMPTY_TEXT, INPUT_TOO_LONG.
+    """Says which language each text is in. The first model of TASK_LANGUAGE_IDENTIFICATION answers, in
+    the order in which the server was given them. Errors of the whole call: ARGUMENT_INVALID,
+    TOO_MANY_TEXTS, MODEL_NOT_FOUND where none is served, QUEUE_FULL, DEADLINE_EXCEEDED,
+    SHUTTING_DOWN; of one text, inside its result: EMPTY_TEXT, INPUT_TOO_LONG, INTERNAL.
     """
     ListLanguagePairs: _grpc.UnaryUnaryMultiCallable[_translation_pb2.ListLanguagePairsRequest, _translation_pb2.ListLanguagePairsResponse]
     """Lists the served pairs with their evidence. Errors: ARGUMENT_INVALID."""
@@ -79,8 +81,10 @@ class TranslationServiceAsyncStub(TranslationServiceStub):
     ScoreTranslations: _aio.UnaryUnaryMultiCallable[_translation_pb2.ScoreTranslationsRequest, _translation_pb2.ScoreTranslationsResponse]  # type: ignore[assignment]
     """Scores given translations with the model, without translating. Errors as TranslateText."""
     DetectLanguage: _aio.UnaryUnaryMultiCallable[_translation_pb2.DetectLanguageRequest, _translation_pb2.DetectLanguageResponse]  # type: ignore[assignment]
-    """Says which language each text is in. Errors: ARGUMENT_INVALID, TOO_MANY_TEXTS; of one text,
-    inside its result: EMPTY_TEXT, INPUT_TOO_LONG.
+    """Says which language each text is in. The first model of TASK_LANGUAGE_IDENTIFICATION answers, in
+    the order in which the server was given them. Errors of the whole call: ARGUMENT_INVALID,
+    TOO_MANY_TEXTS, MODEL_NOT_FOUND where none is served, QUEUE_FULL, DEADLINE_EXCEEDED,
+    SHUTTING_DOWN; of one text, inside its result: EMPTY_TEXT, INPUT_TOO_LONG, INTERNAL.
     """
     ListLanguagePairs: _aio.UnaryUnaryMultiCallable[_translation_pb2.ListLanguagePairsRequest, _translation_pb2.ListLanguagePairsResponse]  # type: ignore[assignment]
     """Lists the served pairs with their evidence. Errors: ARGUMENT_INVALID."""
@@ -132,8 +136,10 @@ class TranslationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _translation_pb2.DetectLanguageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_translation_pb2.DetectLanguageResponse, _abc.Awaitable[_translation_pb2.DetectLanguageResponse]]:
-        """Says which language each text is in. Errors: ARGUMENT_INVALID, TOO_MANY_TEXTS; of one text,
-        inside its result: EMPTY_TEXT, INPUT_TOO_LONG.
+        """Says which language each text is in. The first model of TASK_LANGUAGE_IDENTIFICATION answers, in
+        the order in which the server was given them. Errors of the whole call: ARGUMENT_INVALID,
+        TOO_MANY_TEXTS, MODEL_NOT_FOUND where none is served, QUEUE_FULL, DEADLINE_EXCEEDED,
+        SHUTTING_DOWN; of one text, inside its result: EMPTY_TEXT, INPUT_TOO_LONG, INTERNAL.
         """
 
     @_abc_1.abstractmethod

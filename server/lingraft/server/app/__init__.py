@@ -1,7 +1,7 @@
 """The only place that wires: bundles into models, models into services, services into a server."""
 
 from lingraft.server.app.collecting import collect_less
-from lingraft.server.app.loading import classifier, load_model, load_models, translator
+from lingraft.server.app.loading import classifier, identifier, load_model, load_models, translator
 from lingraft.server.app.server import SERVICES, LingraftServer, serve
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "LingraftServer",
     "classifier",
     "collect_less",
+    "identifier",
     "load_model",
     "load_models",
     "serve",

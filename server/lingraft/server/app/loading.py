@@ -29,8 +29,8 @@ from lingraft.server.config import ServerConfig
 from lingraft.server.engines import ClassificationEngine, TranslationEngine, choose_graphs
 from lingraft.server.errors import BundleError
 from lingraft.server.metrics import Metrics
-from lingraft.server.services import Classifier, ServedModel, Translator
-from lingraft.server.text import TextCodec
+from lingraft.server.services import Classifier, Identifier, ServedModel, Translator
+from lingraft.server.text import IdentificationCodec, TextCodec
 from lingraft.v1 import bundle_pb2
 
 _MIB = 2**20
@@ -62,7 +62,8 @@ def load_model(folder: Path, config: ServerConfig, metrics: Metrics) -> ServedMo
         model = translator(bundle, graphs.precision, engine, config, metrics)
     else:
         reader = classification_engine(bundle, graphs, config)
-        model = classifier(bundle, graphs.precision, reader, config, metrics)
+        make = identifier if bundle.task is Task.LANGUAGE_IDENTIFICATION else classifier
+        model = make(bundle, graphs.precision, reader, config, metrics)
     extra = logs.fields(
         model=model.name,
         precision=graphs.precision.value,
@@ -94,7 +95,8 @@ def translator(
     encode_s = config.encode_ms / 1_000
     batch = ContinuousBatch(engine, queue, capacity, metrics, time.monotonic, encode_s)
     scheduler = Scheduler(bundle.name, queue, batch, time.monotonic, capacity.screen)
-    return Translator(**_common(bundle, precision, config.provider), scheduler=scheduler)
+    common = _common(bundle, precision, config.provider)
+    return Translator(**common, codec=TextCodec(bundle), scheduler=scheduler)
 
 
 def classifier(
@@ -105,12 +107,32 @@ def classifier(
     metrics: Metrics,
 ) -> Classifier:
     """A classification model around an engine."""
+    scheduler = _document_scheduler(bundle, engine, config, metrics)
+    common = _common(bundle, precision, config.provider)
+    return Classifier(**common, codec=TextCodec(bundle), scheduler=scheduler)
+
+
+def identifier(
+    bundle: Bundle,
+    precision: Precision,
+    engine: ClassificationEngine,
+    config: ServerConfig,
+    metrics: Metrics,
+) -> Identifier:
+    """A model of language identification around an engine: a classifier of languages."""
+    scheduler = _document_scheduler(bundle, engine, config, metrics)
+    common = _common(bundle, precision, config.provider)
+    return Identifier(**common, codec=IdentificationCodec(bundle), scheduler=scheduler)
+
+
+def _document_scheduler(
+    bundle: Bundle, engine: ClassificationEngine, config: ServerConfig, metrics: Metrics
+) -> Scheduler[Document, Scores]:
     queue: WorkQueue[Document, Scores] = WorkQueue(
         config.max_queued_rows, config.retry_after_s, metrics, document_bucket
     )
     batch = LengthBuckets(engine, queue, config.max_rows, config.classify_tokens, metrics)
-    scheduler = Scheduler(bundle.name, queue, batch, time.monotonic)
-    return Classifier(**_common(bundle, precision, config.provider), scheduler=scheduler)
+    return Scheduler(bundle.name, queue, batch, time.monotonic)
 
 
 def _common(bundle: Bundle, precision: Precision, provider: str) -> dict[str, Any]:
@@ -122,7 +144,6 @@ def _common(bundle: Bundle, precision: Precision, provider: str) -> dict[str, An
         "precision": precision,
         "provider": provider,
         "loaded": datetime.now(UTC),
-        "codec": TextCodec(bundle),
     }
 
 

@@ -21,7 +21,7 @@ _REQUIRED: dict[str, Sequence[str]] = {
     "BundlePair": ("source_language", "target_language", "status"),
     "BundleFile": ("path", "size_bytes", "sha256"),
     "GraphSet": ("precision",),
-    "Tokenizer": ("kind", "source_model"),
+    "Tokenizer": ("kind",),
     "LanguageTag": ("language", "piece", "id"),
     "Normalization": ("unicode_form",),
     "LetterMapping": ("language", "source"),
@@ -34,19 +34,24 @@ _REQUIRED: dict[str, Sequence[str]] = {
 }
 
 _NAME = re.compile(r"[a-z0-9._-]+")
+# What BCP-47 looks like, "und" included.
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def missing(manifest: bundle_pb2.Bundle) -> list[str]:
     """Paths of all required fields that are not there, in the order of the proto."""
-    return [*_absent(manifest, ""), *_absent_for_task(manifest), *_absent_evidence(manifest)]
+    depending = [*_absent_for_task(manifest), *_absent_tokenizer_files(manifest)]
+    return [*_absent(manifest, ""), *depending, *_absent_evidence(manifest)]
 
 
 def wrong(manifest: bundle_pb2.Bundle) -> list[str]:
     """Sentences about all fields that are there but at odds with the contract."""
     unknown = _unknown_enums(manifest, "")
     evidence = [*wrong_calibrations(manifest), *wrong_thresholds(manifest)]
-    return [*unknown, *_wrong_values(manifest), *_wrong_references(manifest), *evidence]
+    identification = _wrong_identification(manifest)
+    values = [*_wrong_values(manifest), *identification, *_wrong_references(manifest)]
+    return [*unknown, *values, *evidence]
 
 
 def named_files(manifest: bundle_pb2.Bundle) -> list[str]:
@@ -106,14 +111,22 @@ def _absent_for_task(manifest: bundle_pb2.Bundle) -> Iterator[str]:
     yield from (name for name in needed if not _is_set(manifest, fields[name]))
     if translation and manifest.HasField("limits") and not manifest.limits.max_target_tokens:
         yield "limits.max_target_tokens"
-    if translation and manifest.HasField("tokenizer") and not manifest.tokenizer.target_model:
-        yield "tokenizer.target_model"
-    looked_up = manifest.tokenizer.kind == bundle_pb2.TOKENIZER_KIND_SENTENCEPIECE_VOCABULARY
-    if looked_up and not manifest.tokenizer.source_vocabulary:
-        yield "tokenizer.source_vocabulary"
     roles = ("encoder", "decoder_step") if translation else ("classifier",)
     for index, graph in enumerate(manifest.graphs):
         yield from (f"graphs[{index}].{role}" for role in roles if not getattr(graph, role))
+
+
+def _absent_tokenizer_files(manifest: bundle_pb2.Bundle) -> Iterator[str]:
+    if not manifest.HasField("tokenizer"):
+        return  # already named
+    tokenizer = manifest.tokenizer
+    if tokenizer.kind != bundle_pb2.TOKENIZER_KIND_CODE_POINTS and not tokenizer.source_model:
+        yield "tokenizer.source_model"
+    if manifest.task == bundle_pb2.TASK_TRANSLATION and not tokenizer.target_model:
+        yield "tokenizer.target_model"
+    looked_up = tokenizer.kind == bundle_pb2.TOKENIZER_KIND_SENTENCEPIECE_VOCABULARY
+    if looked_up and not tokenizer.source_vocabulary:
+        yield "tokenizer.source_vocabulary"
 
 
 def _absent_evidence(manifest: bundle_pb2.Bundle) -> Iterator[str]:
@@ -154,6 +167,16 @@ def _wrong_values(manifest: bundle_pb2.Bundle) -> Iterator[str]:
     for field in ("max_source_tokens", "max_target_tokens"):
         if getattr(manifest.limits, field) < 0:
             yield f"limits.{field} is negative"
+
+
+def _wrong_identification(manifest: bundle_pb2.Bundle) -> Iterator[str]:
+    """Labels that are no languages, and code points where text has to be written again."""
+    if manifest.task == bundle_pb2.TASK_LANGUAGE_IDENTIFICATION:
+        for label in manifest.labels:
+            if not _LANGUAGE.fullmatch(label):
+                yield f"label {label!r} is no language in BCP-47, nor 'und'"
+    elif manifest.tokenizer.kind == bundle_pb2.TOKENIZER_KIND_CODE_POINTS:
+        yield "tokenizer.kind CODE_POINTS is for TASK_LANGUAGE_IDENTIFICATION alone"
 
 
 def _untagged(manifest: bundle_pb2.Bundle) -> Iterator[str]:

@@ -16,6 +16,7 @@ class Task(Enum):
 
     TRANSLATION = "translation"
     CLASSIFICATION = "classification"
+    LANGUAGE_IDENTIFICATION = "language_identification"
 
 
 class Precision(Enum):
@@ -33,6 +34,7 @@ class TokenizerKind(Enum):
     SENTENCEPIECE = "sentencepiece"
     SENTENCEPIECE_VOCABULARY = "sentencepiece_vocabulary"
     TOKENIZER_JSON = "tokenizer_json"
+    CODE_POINTS = "code_points"
 
 
 class TagPlacement(Enum):
@@ -45,10 +47,13 @@ class TagPlacement(Enum):
 
 @dataclass(frozen=True)
 class TokenizerFiles:
-    """The files of one side's tokenizer; only SENTENCEPIECE_VOCABULARY has a `vocabulary`."""
+    """The files of one side's tokenizer; only SENTENCEPIECE_VOCABULARY has a `vocabulary`.
+
+    CODE_POINTS has no file at all; every other kind has a `model`.
+    """
 
     kind: TokenizerKind
-    model: Path
+    model: Path | None = None
     vocabulary: Path | None = None
 
 

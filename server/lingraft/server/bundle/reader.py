@@ -163,6 +163,8 @@ def _tokenizers(folder: Path, given: bundle_pb2.Tokenizer) -> tuple[TokenizerFil
     """The tokenizers of source and target."""
     name = bundle_pb2.TokenizerKind.Name(given.kind).removeprefix("TOKENIZER_KIND_")
     kind = TokenizerKind[name]
+    if kind is TokenizerKind.CODE_POINTS:
+        return TokenizerFiles(kind), TokenizerFiles(kind)
     target = given.target_model or given.source_model
     if kind is not TokenizerKind.SENTENCEPIECE_VOCABULARY:
         return TokenizerFiles(kind, folder / given.source_model), TokenizerFiles(

@@ -7,11 +7,14 @@ from lingraft.server.errors import BundleError
 
 # Attention over a cache in fp32 and products of integers are operators that ONNX Runtime has for
 # the CPU alone; it would run them there without a word, with every cache copied at every step.
+_CPU = (Precision.FP32, Precision.INT8, Precision.INT4)
 _RUN = {
-    ("cpu", Task.TRANSLATION): (Precision.FP32, Precision.INT8, Precision.INT4),
-    ("cpu", Task.CLASSIFICATION): (Precision.FP32, Precision.INT8, Precision.INT4),
+    ("cpu", Task.TRANSLATION): _CPU,
+    ("cpu", Task.CLASSIFICATION): _CPU,
+    ("cpu", Task.LANGUAGE_IDENTIFICATION): _CPU,
     ("cuda", Task.TRANSLATION): (Precision.FP16,),
     ("cuda", Task.CLASSIFICATION): (Precision.FP16, Precision.FP32),
+    ("cuda", Task.LANGUAGE_IDENTIFICATION): (Precision.FP16, Precision.FP32),
 }
 
 

@@ -3,13 +3,20 @@
 from lingraft.server.services.classification import ClassificationService
 from lingraft.server.services.common import Edge
 from lingraft.server.services.models import ModelService
-from lingraft.server.services.registry import Classifier, Registry, ServedModel, Translator
+from lingraft.server.services.registry import (
+    Classifier,
+    Identifier,
+    Registry,
+    ServedModel,
+    Translator,
+)
 from lingraft.server.services.translation import TranslationService
 
 __all__ = [
     "ClassificationService",
     "Classifier",
     "Edge",
+    "Identifier",
     "ModelService",
     "Registry",
     "ServedModel",

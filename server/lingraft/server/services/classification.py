@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from lingraft.server.batching import Document, Scores
@@ -22,6 +20,7 @@ from lingraft.server.services.common import (
     unfilled,
     unsupported,
 )
+from lingraft.server.services.documents import answer_each, read_each
 from lingraft.server.services.registry import Classifier, Registry
 from lingraft.server.services.scoring import calibrated, labels, score
 from lingraft.server.services.thresholds import decide, profiles
@@ -38,14 +37,6 @@ _EXPLANATIONS = (
 )
 
 
-@dataclass(frozen=True)
-class _Reading:
-    """One document as ids, or why it has none."""
-
-    work: Document | None = None
-    error: RequestError | None = None
-
-
 class ClassificationService(classification_pb2_grpc.ClassificationServiceServicer):
     """The rooms inside do the work: `text` reads, `batching` classifies."""
 
@@ -58,14 +49,10 @@ class ClassificationService(classification_pb2_grpc.ClassificationServiceService
         """Answers when all documents are done."""
         model = self._choose(request)
         deadline = self._edge.deadline(context)
-        readings = await asyncio.to_thread(_read, self._edge, model, request.documents)
-        works = [reading.work for reading in readings if reading.work is not None]
-        futures = model.scheduler.submit(works, deadline) if works else []
-        try:
-            results = await _results(model, request, readings, futures)
-        finally:
-            for future in futures:
-                future.cancel()
+        read = partial(_read, self._edge, model)
+        readings = await asyncio.to_thread(read_each, request.documents, read)
+        compose = partial(_result, model, request)
+        results = await answer_each(model.scheduler, readings, compose, deadline)
         return classification_pb2.ClassifyTextResponse(
             results=results, request_id=request.request_id
         )
@@ -108,20 +95,6 @@ def _faults(edge: Edge, request: classification_pb2.ClassifyTextRequest) -> list
     return faults
 
 
-def _read(
-    edge: Edge, model: Classifier, documents: Sequence[classification_pb2.Document]
-) -> list[_Reading]:
-    """Every document as ids. Takes time: not for the event loop."""
-    readings = []
-    for index, document in enumerate(documents):
-        try:
-            work = _ids(edge, model, document, f"documents[{index}].content")
-            readings.append(_Reading(work))
-        except RequestError as error:
-            readings.append(_Reading(error=error))
-    return readings
-
-
 def _profile_faults(model: Classifier, profile: str) -> list[RequestError]:
     known = profiles(model)
     if not profile or profile in known:
@@ -130,9 +103,10 @@ def _profile_faults(model: Classifier, profile: str) -> list[RequestError]:
     return [invalid("threshold_profile", f"{profile!r} is unknown: {told}")]
 
 
-def _ids(
-    edge: Edge, model: Classifier, document: classification_pb2.Document, field: str
+def _read(
+    edge: Edge, model: Classifier, document: classification_pb2.Document, place: int
 ) -> Document:
+    field = f"documents[{place}].content"
     check_text(edge, document.content, field)
     pieces = model.codec.pieces(document.content, document.language)
     ids = model.codec.classification_ids(pieces)
@@ -142,26 +116,16 @@ def _ids(
     return Document(ids)
 
 
-async def _results(
+def _result(
     model: Classifier,
     request: classification_pb2.ClassifyTextRequest,
-    readings: Sequence[_Reading],
-    futures: Sequence[Future[Scores]],
-) -> list[classification_pb2.ClassificationResult]:
-    """One result for each document. Errors that end the whole call are raised."""
-    waiting = iter(futures)
-    results = []
-    for document, reading in zip(request.documents, readings, strict=True):
-        try:
-            if reading.error is not None:
-                raise reading.error
-            scores = await asyncio.wrap_future(next(waiting))
-        except (RequestError, InternalError) as error:
-            results.append(classification_pb2.ClassificationResult(error=to_status(error)))
-            continue
-        answer = _classification(model, request, document, scores)
-        results.append(classification_pb2.ClassificationResult(classification=answer))
-    return results
+    outcome: Scores | RequestError | InternalError,
+    place: int,
+) -> classification_pb2.ClassificationResult:
+    if not isinstance(outcome, Scores):
+        return classification_pb2.ClassificationResult(error=to_status(outcome))
+    answer = _classification(model, request, request.documents[place], outcome)
+    return classification_pb2.ClassificationResult(classification=answer)
 
 
 def _classification(

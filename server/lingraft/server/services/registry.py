@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from lingraft.server.batching import Decoded, Document, Scheduler, Scores, Source
 from lingraft.server.bundle import Bundle, Pair, Precision
@@ -19,7 +19,7 @@ from lingraft.server.errors import (
     UnsupportedLanguageError,
     Violation,
 )
-from lingraft.server.text import TextCodec
+from lingraft.server.text import IdentificationCodec, TextCodec
 from lingraft.v1 import bundle_pb2
 
 _RESOURCE = re.compile(r"models/([^/]+)(?:/versions/([^/]+))?")
@@ -30,15 +30,16 @@ _MOST_LISTED = 20
 class ServedModel:
     """A loaded bundle. `manifest` holds the evidence that the API quotes.
 
-    `provider` is the device that runs it: "cpu" or "cuda".
+    `provider` is the device that runs it: "cpu" or "cuda". `does` says it for people.
     """
+
+    does: ClassVar[str]
 
     bundle: Bundle
     manifest: bundle_pb2.Bundle
     precision: Precision
     provider: str
     loaded: datetime
-    codec: TextCodec
     scheduler: Scheduler[Any, Any]
 
     @property
@@ -56,6 +57,9 @@ class ServedModel:
 class Translator(ServedModel):
     """A model that translates."""
 
+    does = "translates"
+
+    codec: TextCodec
     scheduler: Scheduler[Source, Decoded]
 
     def pair(self, source: str, target: str) -> Pair | None:
@@ -78,16 +82,34 @@ class Translator(ServedModel):
 class Classifier(ServedModel):
     """A model that classifies."""
 
+    does = "classifies"
+
+    codec: TextCodec
+    scheduler: Scheduler[Document, Scores]
+
+
+@dataclass(frozen=True)
+class Identifier(ServedModel):
+    """A model that says which language a text is in; its labels are the languages."""
+
+    does = "identifies languages"
+
+    codec: IdentificationCodec
     scheduler: Scheduler[Document, Scores]
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The model and the pair that answer a request; `inferred` when the source was left out."""
+    """The model and the pair that answer a request.
+
+    `inferred` when the source was left out; `confidence` (0 to 1) that it is right where it was
+    read from the texts, 0 where it follows from the pairs.
+    """
 
     model: Translator
     pair: Pair
     inferred: bool
+    confidence: float = 0.0
 
 
 class Registry:
@@ -136,9 +158,11 @@ class Registry:
 
     def translators(self) -> list[Translator]:
         """Those that translate; the newest version of each, in the order of their names' first."""
-        names = dict.fromkeys(model.bundle.name for model in self._models)
-        newest = [self._versions(name)[0] for name in names]
-        return [model for model in newest if isinstance(model, Translator)]
+        return [model for model in self._newest_as_told() if isinstance(model, Translator)]
+
+    def identifiers(self) -> list[Identifier]:
+        """Those that identify languages; as `translators`."""
+        return [model for model in self._newest_as_told() if isinstance(model, Identifier)]
 
     def classifiers(self) -> list[Classifier]:
         """Those that classify; the newest version of each."""
@@ -166,14 +190,25 @@ class Registry:
         found = self.find(resource, "model")
         if isinstance(found, Classifier):
             return found
-        message = f"{found.name} translates; it is no classifier"
+        message = f"{found.name} {found.does}; it is no classifier"
         raise ModelNotFoundError(message, {"model": resource})
+
+    def identifier(self) -> Identifier:
+        """The first of `identifiers`. Raises ModelNotFoundError when there is none."""
+        served = self.identifiers()
+        if not served:
+            message = (
+                "no model served here identifies languages: start the server with a bundle of "
+                "TASK_LANGUAGE_IDENTIFICATION beside the others"
+            )
+            raise ModelNotFoundError(message, {"model": ""})
+        return served[0]
 
     def _named_translator(self, resource: str) -> Translator:
         found = self.find(resource, "model")
         if isinstance(found, Translator):
             return found
-        message = f"{found.name} classifies; it does not translate"
+        message = f"{found.name} {found.does}; it does not translate"
         raise ModelNotFoundError(message, {"model": resource})
 
     def _only_classifier(self) -> Classifier:
@@ -185,6 +220,11 @@ class Registry:
             message = f"model must name one of the classifiers served here: {names}"
             raise InvalidArgumentError(message, [Violation("model", message)], {"models": names})
         return served[0]
+
+    def _newest_as_told(self) -> list[ServedModel]:
+        """The newest version of each model, in the order of their names' first."""
+        names = dict.fromkeys(model.bundle.name for model in self._models)
+        return [self._versions(name)[0] for name in names]
 
     def _versions(self, name: str) -> list[ServedModel]:
         models = [model for model in self._models if model.bundle.name == name]

@@ -41,6 +41,7 @@ def compose(job: Job, reading: Reading, decoded: Sequence[Decoded]) -> translati
     answer = translation_pb2.Translation(
         text=assembled.text,
         detected_language=pair.source if job.choice.inferred else "",
+        detected_language_confidence=job.choice.confidence,
         model=job.choice.model.name,
         pair_status=job.choice.model.evidence(pair).status,
         alternatives=_alternatives(job, reading, decoded, assembled.text),

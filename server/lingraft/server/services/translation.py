@@ -10,8 +10,8 @@ from typing import Any
 from google.protobuf import duration_pb2
 
 from lingraft.server.batching import Decoded, gathered
-from lingraft.server.errors import InternalError, RequestError, merge
-from lingraft.server.services import pairs
+from lingraft.server.errors import InternalError, LanguageRequiredError, RequestError, merge
+from lingraft.server.services import detection, pairs
 from lingraft.server.services.common import Edge, batch_faults, invalid, refuse, unfilled
 from lingraft.server.services.options import option_faults, read_options
 from lingraft.server.services.reading import Job, Reading, read
@@ -41,9 +41,10 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
     ) -> translation_pb2.TranslateTextResponse:
         """Answers when all texts are done."""
         began = self._edge.clock()
-        job = self._job(request)
+        job = await self._job(request, context)
+        reading = self._edge.clock()
         readings, futures = await self._begin(job, request, context)
-        read_s = self._edge.clock() - began
+        read_s = self._edge.clock() - reading
         outcomes = await self._outcomes(job, readings, futures)
         response = translation_pb2.TranslateTextResponse(
             results=[outcome.result for outcome in outcomes],
@@ -58,7 +59,7 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
         self, request: translation_pb2.TranslateTextRequest, context: Any
     ) -> AsyncIterator[translation_pb2.StreamTranslateTextResponse]:
         """Answers each text as soon as it is done."""
-        job = self._job(request)
+        job = await self._job(request, context)
         readings, futures = await self._begin(job, request, context)
 
         async def numbered(index: int) -> tuple[int, _Outcome]:
@@ -79,27 +80,44 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
         """The pairs of the newest version of each model, with their evidence."""
         return pairs.list_pairs(self._registry, request)
 
+    async def DetectLanguage(  # noqa: N802 -- a name of the API
+        self, request: translation_pb2.DetectLanguageRequest, context: Any
+    ) -> translation_pb2.DetectLanguageResponse:
+        """Answers when all texts are looked at."""
+        deadline = self._edge.deadline(context)
+        return await detection.detect(self._registry, self._edge, request, deadline)
+
     BatchTranslateText = unfilled("BatchTranslateText")
     ScoreTranslations = unfilled("ScoreTranslations")
-    DetectLanguage = unfilled("DetectLanguage")
 
-    def _job(self, request: translation_pb2.TranslateTextRequest) -> Job:
+    async def _job(self, request: translation_pb2.TranslateTextRequest, context: Any) -> Job:
         """Checks the whole request; all faults are refused at once."""
         faults = batch_faults(self._edge, request, "contents")
         try:
-            choice = self._choose(request)
+            choice = await self._choose(request, context, may_read=not faults)
         except RequestError as fault:
             raise merge([*faults, *option_faults(request, None), fault]) from fault
         defaults = choice.model.bundle.decoding
         refuse([*faults, *option_faults(request, defaults)])
         return Job(choice, read_options(request, defaults), self._edge)
 
-    def _choose(self, request: translation_pb2.TranslateTextRequest) -> Choice:
+    async def _choose(
+        self, request: translation_pb2.TranslateTextRequest, context: Any, may_read: bool
+    ) -> Choice:
+        """Who answers; where only the texts can tell the source, they do, if they may be read."""
         if not request.target_language:
             raise invalid("target_language", "is missing")
-        return self._registry.translator(
-            request.model, request.source_language, request.target_language
-        )
+        try:
+            return self._registry.translator(
+                request.model, request.source_language, request.target_language
+            )
+        except LanguageRequiredError as refused:
+            if not may_read:  # a call that is refused anyway takes no model's time
+                raise
+            deadline = self._edge.deadline(context)
+            return await detection.told_by_texts(
+                self._registry, self._edge, request, refused, deadline
+            )
 
     async def _begin(
         self, job: Job, request: translation_pb2.TranslateTextRequest, context: Any

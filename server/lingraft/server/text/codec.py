@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from lingraft.server.bundle import Bundle, TagPlacement
+from lingraft.server.bundle import Bundle, SpecialIds, TagPlacement
 from lingraft.server.errors import BundleError
 from lingraft.server.text.tokenizers import Tokenizer, open_tokenizer
 
@@ -42,13 +42,12 @@ class TextCodec:
             self._source if same else open_tokenizer(bundle.target_tokenizer, special.unk)
         )
         for tokenizer in (self._source, self._target):
-            _check_size(bundle, tokenizer)
+            check_size(bundle, tokenizer)
         self._tables = {
             language: str.maketrans(dict(mapping)) for language, mapping in bundle.mappings.items()
         }
         self._composed = bundle.composed
-        self._eos = special.eos
-        self._text_start = () if special.text_start is None else (special.text_start,)
+        self._special = special
         self._placement, self._tags = bundle.tag_placement, dict(bundle.tags)
         meaning = {special.eos, special.pad, special.decoder_start, *bundle.tags.values()}
         self._reserved = meaning | set(self._source.reserved.values()) - {special.unk}
@@ -78,7 +77,7 @@ class TextCodec:
     def translation(self, pieces: Iterable[int], source: str, target: str) -> Encoded:
         """What a translation model is given for `pieces` of a pair of the bundle (BCP-47)."""
         front, forced = self._front(source, target)
-        return Encoded((*front, *pieces, self._eos), forced)
+        return Encoded((*front, *pieces, self._special.eos), forced)
 
     def target_pieces(self, text: str, language: str) -> list[int]:
         """Ids of a piece of target text, without tag and end; none has a meaning of its own."""
@@ -91,7 +90,7 @@ class TextCodec:
 
     def classification_ids(self, pieces: Iterable[int]) -> tuple[int, ...]:
         """What a classifier reads: what stands first, if anything, then pieces, end."""
-        return (*self._text_start, *pieces, self._eos)
+        return framed(pieces, self._special)
 
     def decode(self, ids: Iterable[int]) -> str:
         """Text of target ids; ids with a meaning of their own say nothing."""
@@ -117,7 +116,14 @@ def _breaker(pieces: Iterable[str]) -> Callable[[str], str]:
     return lambda text: spelled.sub(lambda found: f"{found[0][0]} {found[0][1:]}", text)
 
 
-def _check_size(bundle: Bundle, tokenizer: Tokenizer) -> None:
+def framed(pieces: Iterable[int], special: SpecialIds) -> tuple[int, ...]:
+    """The pieces of a text to classify between what stands first, if anything, and the end."""
+    start = () if special.text_start is None else (special.text_start,)
+    return (*start, *pieces, special.eos)
+
+
+def check_size(bundle: Bundle, tokenizer: Tokenizer) -> None:
+    """Raises BundleError where the tokenizer has more pieces than the model."""
     size = bundle.dimensions.vocabulary_size
     if size and tokenizer.size > size:
         raise BundleError(

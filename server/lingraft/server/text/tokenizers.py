@@ -7,6 +7,7 @@ SentencePiece: Kudo and Richardson, EMNLP 2018. A tokenizer.json is read by Hugg
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -42,11 +43,26 @@ def open_tokenizer(files: TokenizerFiles, unknown: int) -> Tokenizer:
 
     Raises BundleError when one of them cannot be read.
     """
+    if files.model is None:
+        return _CodePoints()
     if files.kind is TokenizerKind.TOKENIZER_JSON:
         return _JsonTokenizer(files.model)
     if files.vocabulary is None:
         return _Pieces(_sentencepiece(files.model))
     return _Vocabulary(_sentencepiece(files.model), _vocabulary(files.vocabulary), unknown)
+
+
+class _CodePoints:
+    """The one kind without a file: each code point is its own id."""
+
+    reserved: Mapping[str, int] = {}
+    size = sys.maxunicode + 1
+
+    def encode(self, text: str) -> list[int]:
+        return [ord(letter) for letter in text]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        return "".join(chr(each) for each in ids if each < self.size)
 
 
 class _Pieces:
