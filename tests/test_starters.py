@@ -1,0 +1,84 @@
+"""The models that ship in the repository, served as anybody would serve them.
+
+Sentences are ours; figures on public test sets stand in the models' own cards.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lingraft.client import Client
+
+MODELS = Path(__file__).resolve().parent.parent / "models"
+BUNDLES = sorted(path.parent for path in MODELS.glob("*/bundle.json"))
+MIB = 1 << 20
+
+SENTENCES = {
+    "de": "Wir warten am Bahnhof, weil der Zug wieder zu spät kommt.",
+    "en": "We are waiting at the station because the train is late again.",
+    "es": "Esperamos en la estación porque el tren llega tarde otra vez.",
+    "fr": "Nous attendons à la gare parce que le train est encore en retard.",
+    "haw": "Ke hele nei mākou i ke kai me nā keiki.",
+    "id": "Kami menunggu di stasiun karena kereta terlambat lagi.",
+    "sw": "Tunasubiri kituoni kwa sababu treni imechelewa tena.",
+    "yo": "À ń dúró ní ibùdókọ̀ nítorí pé ọkọ̀ ojú irin tún ti pẹ́.",
+}
+STRANGERS = (
+    "Odotamme asemalla, koska juna on taas myöhässä.",
+    "Περιμένουμε στον σταθμό γιατί το τρένο άργησε πάλι.",
+    "기차가 또 늦어서 우리는 역에서 기다리고 있다.",
+    "xq vbtz wwkrp jd",
+    "2026-11-25 17:04, 88%",
+    "for (int i = 0; i < n; ++i) { total += a[i]; }",
+)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Client]:
+    """All starters in one server."""
+    command = [sys.executable, "-m", "lingraft.server", *map(str, BUNDLES), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().split()[-1]
+        try:
+            with Client(address) as client:
+                yield client
+        finally:
+            process.terminate()
+
+
+@pytest.mark.parametrize("folder", BUNDLES, ids=lambda folder: folder.name)
+def test_a_starter_is_what_its_manifest_says(folder: Path) -> None:
+    """Every file with its size and hash, none beside them, and none too large to keep."""
+    files = json.loads((folder / "bundle.json").read_text("utf-8"))["files"]
+    found = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert set(found) == {file["path"] for file in files} | {"bundle.json"}
+    for file in files:
+        content = found[file["path"]]
+        assert len(content) == int(file["sizeBytes"]) < 25 * MIB
+        assert hashlib.sha256(content).hexdigest() == file["sha256"]
+
+
+def test_the_starters_together_stay_small() -> None:
+    """They travel with every clone."""
+    assert sum(path.stat().st_size for path in MODELS.rglob("*") if path.is_file()) <= 60 * MIB
+    langid = [path.stat().st_size for path in (MODELS / "langid").iterdir()]
+    assert sum(langid) <= 3 * MIB
+
+
+def test_languages_are_told_apart(server: Client) -> None:
+    """A sentence of ours in each of eight languages."""
+    found = server.detect(list(SENTENCES.values()))
+    assert [each.language for each in found] == list(SENTENCES)
+
+
+def test_what_is_in_no_known_language_is_und(server: Client) -> None:
+    """Finnish, Greek, Korean, noise, digits, code: no default to English."""
+    assert [each.language for each in server.detect(list(STRANGERS))] == ["und"] * 6
