@@ -10,7 +10,8 @@ from lingraft.training.gate.significance import Comparison, Interval
 from lingraft.training.graft import Graft
 
 Row = dict[str, Any]
-_ARMS = ("graft", "random-rows", "random-parent", "scratch", "parent")
+_OTHERS = ("scratch", "random-rows", "parent")
+_ARMS = ("graft", *_OTHERS)
 
 
 def row_of(case: ChildCase, graft: Graft) -> Row:
@@ -52,24 +53,28 @@ def _interval(interval: Interval) -> list[float]:
 
 def as_markdown(rows: Sequence[Row]) -> str:
     """The table for people; a difference whose interval holds zero is called none."""
-    lines = [
-        f"| case | pairs | seeds | test set | direction | {' | '.join(_ARMS)} "
-        "| over the best control | verdict |",
-        "|---" * (len(_ARMS) + 7) + "|",
-    ]
+    over = [f"over {arm}" for arm in _OTHERS]
+    names = ["case", "pairs", "seeds", "test set", "direction", *_ARMS, *over, "verdict"]
+    lines = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
     return "\n".join([*lines, *(line for row in rows for line in _lines(row))]) + "\n"
 
 
 def _lines(row: Row) -> Iterator[str]:
     for test in row["tests"]:
-        cells = " | ".join(_cell(test["scores"].get(arm)) for arm in _ARMS)
-        value, low, high = test["over"][test["baseline"]]
-        shown = f"{value:+.1f}" if low > 0 or high < 0 else "no difference shown"
+        cells = [_cell(test["scores"].get(arm)) for arm in _ARMS]
+        cells += [_difference(test["over"].get(arm)) for arm in _OTHERS]
         yield (
             f"| {row['case']} | {row['pairs']:,} | {row['seeds']} | {test['test_set']} "
-            f"| {test['direction']} | {cells} | {shown} [{low:+.1f}, {high:+.1f}] "
-            f"| {row['verdict']} |"
+            f"| {test['direction']} | {' | '.join(cells)} | {row['verdict']} |"
         )
+
+
+def _difference(over: list[float] | None) -> str:
+    if over is None:
+        return ""
+    value, low, high = over
+    shown = f"{value:+.1f}" if low > 0 or high < 0 else "no difference shown"
+    return f"{shown} [{low:+.1f}, {high:+.1f}]"
 
 
 def _cell(score: Row | None) -> str:
