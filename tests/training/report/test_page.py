@@ -132,6 +132,20 @@ def test_text_is_escaped(page: _Page, full_report: dict[str, Any]) -> None:
     assert shown.text.count(evil) >= 3
 
 
+def test_two_test_sets_of_one_direction_are_told_apart(full_report: dict[str, Any]) -> None:
+    """In headings and figures, whose identifiers then stand once too."""
+    report = {**full_report, "examples": []}
+    for part in ("results", "slices"):
+        first = {**full_report[part][0], "test_set": "one book"}
+        report[part] = [first, {**first, "test_set": "another book"}]
+    page = _Page(as_html(report))
+    where = "English to Yoruba"
+    assert f"{where}, one book, chrF++" in page.text
+    assert f"{where}, another book: short and long sentences" in page.text
+    ids = Counter(attrs["id"] for _, attrs in page.elements if "id" in attrs)
+    assert max(ids.values()) == 1
+
+
 def test_what_chance_explains_is_never_called_a_gain(full_report: dict[str, Any]) -> None:
     """Neither at the top, nor in a table, nor in the gate's own words, nor in Markdown."""
     crossing = {"value": 0.73, "low": -0.41, "high": 1.82}

@@ -148,7 +148,9 @@ def _graphs(m: pb.Bundle) -> Lines:
 def _calibration(m: pb.Bundle) -> Lines:
     yield from ("## Calibration", "")
     if m.task == pb.TASK_LANGUAGE_IDENTIFICATION:
-        yield "A temperature fitted on dev is part of the weights; the error of it is the ECE above."
+        yield (
+            "A temperature fitted on dev is part of the weights; the error of it is the ECE above."
+        )
     elif not m.calibration:
         yield "Not calibrated: scores and probabilities are the model's own and carry no evidence."
     if any(info.acceptable_chrf for info in m.calibration):

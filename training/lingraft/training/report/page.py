@@ -16,7 +16,6 @@ from lingraft.training.report.figures import plots
 from lingraft.training.report.figures.canvas import STYLES
 from lingraft.training.report.schema import Document, complete
 from lingraft.training.report.sections import SECTIONS
-from lingraft.training.report.sections.results import name_of
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _HEADLINES = {
@@ -125,9 +124,10 @@ def _unit(metric: str) -> str:
 
 
 def _forest(report: Document, metric: str) -> Figure | None:
+    found = report.get("results") or []
     rows = [
-        (name_of(result), gain)
-        for result in report.get("results") or []
+        (name, gain)
+        for name, result in zip(words.test_sets(found), found, strict=True)
         if (gain := result.get("gain")) and result["metric"] == metric
     ]
     if (pooled := report.get("gain")) and len(rows) > 1:

@@ -111,6 +111,7 @@ class Slices(TypedDict, total=False):
 
     direction: str
     language: str
+    test_set: str
     metric: str
     lengths: list[ScoreSlice]
     sources: list[ScoreSlice]

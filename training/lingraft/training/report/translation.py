@@ -144,6 +144,7 @@ def _slices(graft: Graft) -> list[Report]:
         found.append(
             {
                 "direction": test.direction,
+                "test_set": test.name,
                 "metric": "chrF++",
                 "lengths": [each.as_dict() for each in by_length(outputs, test.references)],
                 "rates": {arm: rate.as_dict() for arm, rate in faults.items()},

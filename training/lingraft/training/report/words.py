@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -61,6 +61,16 @@ def direction(code: str) -> str:
     """ "en-yo" as "English to Yoruba"; anything else as it is."""
     source, target = sides(code)
     return f"{language(source)} to {language(target)}" if target else language(code)
+
+
+def test_sets(parts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Test sets for people: the direction or language of each, and the set's own name where others
+    have the same."""
+    where = [direction(p.get("direction") or p.get("language") or "all text") for p in parts]
+    return [
+        f"{place}, {part['test_set']}" if where.count(place) > 1 and "test_set" in part else place
+        for place, part in zip(where, parts, strict=True)
+    ]
 
 
 def sides(code: str) -> tuple[str, str]:

@@ -32,24 +32,19 @@ _ROLES = {
 }
 
 
-def name_of(result: Result) -> str:
-    """A test set for people: its direction or language, and its name."""
-    where = words.direction(result.get("direction") or result.get("language") or "all text")
-    return where
-
-
 def results(report: Document) -> Section | Missing:
     """All arms by test set, with their spread and what the gap is worth."""
     title = "Did it help?"
     found = report.get("results") or []
     if not found:
         return Missing(title, "The arms were not scored on test text.")
-    exhibits = [_overview(found), _comparison(found), *map(_table, found)]
+    names = words.test_sets(found)
+    exhibits = [_overview(found), _comparison(found), *map(_table, names, found)]
     return Section("results", title, "Scores", exhibits)
 
 
 def _overview(found: list[Result]) -> Exhibit:
-    labels = [name_of(result) for result in found]
+    labels = words.test_sets(found)
     present = list(dict.fromkeys(arm["name"] for result in found for arm in result["arms"]))
     roles = [words.cells(words.arm_cell(arm), _ROLES.get(arm, "–")) for arm in present]
     caption = (
@@ -79,7 +74,7 @@ def _comparison(found: list[Result]) -> Exhibit:
         p = result.get("p_holm", result.get("p"))
         rows.append(
             words.cells(
-                name_of(result),
+                words.direction(result.get("direction") or result.get("language") or "all text"),
                 words.claim_cell(result.get("gain"), decimals),
                 words.p_value(p),
                 words.arm(result.get("baseline", "")) or "–",
@@ -100,7 +95,7 @@ def _comparison(found: list[Result]) -> Exhibit:
     )
 
 
-def _table(result: Result) -> Exhibit:
+def _table(name: str, result: Result) -> Exhibit:
     arms, decimals = result["arms"], words.digits(result["metric"])
     seeds = max((len(arm["scores"]) for arm in arms), default=1)
     others = list(dict.fromkeys(name for arm in arms for name in arm.get("others", {})))
@@ -112,9 +107,7 @@ def _table(result: Result) -> Exhibit:
     rows = [_row(arm, seeds, others, decimals, tested=tested) for arm in arms]
     means, do = _spread_says(result, seeds, decimals)
     signatures = " · ".join(result.get("signatures", {}).values())
-    return Exhibit(
-        f"{name_of(result)}, {result['metric']}", [Table(columns, rows, signatures)], means, do
-    )
+    return Exhibit(f"{name}, {result['metric']}", [Table(columns, rows, signatures)], means, do)
 
 
 def _row(

@@ -26,7 +26,9 @@ def slices(report: Document) -> Section | Missing:
     """Scores by length and source, and the rates of four known faults."""
     title = "Where is it strong, how does it fail?"
     found = report.get("slices") or []
-    exhibits = [exhibit for each in found for exhibit in _exhibits(each)]
+    names = words.test_sets(found)
+    parts = zip(names, found, strict=True)
+    exhibits = [exhibit for name, part in parts for exhibit in _exhibits(name, part)]
     if not exhibits:
         return Missing(
             title, "Scores by length and source, and faults such as copying, were not counted."
@@ -34,8 +36,7 @@ def slices(report: Document) -> Section | Missing:
     return Section("slices", title, "Strengths and faults", exhibits)
 
 
-def _exhibits(part: Slices) -> list[Exhibit]:
-    where = words.direction(part.get("direction") or part.get("language") or "all text")
+def _exhibits(where: str, part: Slices) -> list[Exhibit]:
     makers: Sequence[tuple[str, Callable[[str, Any, str], Exhibit]]] = (
         ("lengths", _lengths),
         ("sources", _sources),
