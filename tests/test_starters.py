@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from lingraft.client import Client
+from scripts import figures
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
 BUNDLES = sorted(path.parent for path in MODELS.glob("*/bundle.json"))
@@ -71,6 +72,36 @@ def test_the_starters_together_stay_small() -> None:
     assert sum(path.stat().st_size for path in MODELS.rglob("*") if path.is_file()) <= 60 * MIB
     langid = [path.stat().st_size for path in (MODELS / "langid").iterdir()]
     assert sum(langid) <= 3 * MIB
+
+
+def test_the_table_of_figures_is_what_the_manifests_say() -> None:
+    """`python scripts/figures.py` was run after the last change of a model."""
+    found = figures.figures()
+    assert json.loads((MODELS / "figures.json").read_text("utf-8")) == found
+    assert (MODELS / "README.md").read_text("utf-8") == figures.as_markdown(found)
+    assert {row["model"] for row in found["classification"]} >= {"langid"}
+
+
+def test_a_grafted_direction_stands_with_its_control_and_its_gain(tmp_path: Path) -> None:
+    """The parent's own directions have neither."""
+    metric = {"name": "chrF++", "value": 31.25, "testSet": "toy en-yo", "size": "9"}
+    grafted = {
+        "sourceLanguage": "en",
+        "targetLanguage": "yo",
+        "metrics": [{**metric, "ciLow": 30.0, "ciHigh": 32.0}, {**metric, "name": "BLEU"}],
+        "transfer": {"scratch": {"value": 20.0}, "gain": {"value": 11.25}},
+    }
+    own = {"sourceLanguage": "en", "targetLanguage": "fr", "metrics": [metric]}
+    loss = {"name": "chrF++", "value": 0.125}
+    manifest = {"name": "toy", "graphs": [{}, {"qualityLoss": loss}], "pairs": [grafted, own]}
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "toy" / "bundle.json").write_text(json.dumps(manifest), encoding="utf-8")
+    first, second = figures.figures(tmp_path)["translation"]
+    assert (first["control"], first["gain"], first["interval"]) == (20.0, 11.25, [30.0, 32.0])
+    assert (second["chrf"], second["control"], second["gain"]) == (31.25, None, None)
+    assert first["int8_loss"] == second["int8_loss"] == 0.125
+    shown = figures.as_markdown(figures.figures(tmp_path))
+    assert "| toy | en | yo | toy en-yo | 31.25 | 30.0 to 32.0 | 20.0 |  | 11.25 | 0.125 |" in shown
 
 
 def test_languages_are_told_apart(server: Client) -> None:
