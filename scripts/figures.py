@@ -15,6 +15,11 @@ from typing import Any
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
 
+_OF_TRANSLATION = (
+    *("model", "source", "target", "test_set", "chrf", "interval"),
+    *("control", "parent", "gain", "int8_loss"),
+)
+_OF_CLASSIFICATION = ("model", "test_set", "metric", "value", "interval", "size")
 Figures = dict[str, list[dict[str, Any]]]
 _HEAD = """\
 # The embedded models
@@ -85,11 +90,9 @@ def as_markdown(found: Figures) -> str:
     """The table for people."""
     lines = [_HEAD, _PARENT]
     if found["translation"]:
-        names = ("model", "source", "target", "test_set", "chrf", "interval", "control", "parent")
-        lines += _table("Translation, chrF++", found["translation"], (*names, "gain", "int8_loss"))
+        lines += _table("Translation, chrF++", found["translation"], _OF_TRANSLATION)
     if found["classification"]:
-        names = ("model", "test_set", "metric", "value", "interval", "size")
-        lines += _table("Classification", found["classification"], names)
+        lines += _table("Classification", found["classification"], _OF_CLASSIFICATION)
     return "\n".join(lines).rstrip() + "\n"
 
 

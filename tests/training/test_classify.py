@@ -252,6 +252,7 @@ def test_the_plan_names_every_run_and_leaves_nothing(
 ) -> None:
     """Before: nothing found, nothing written. After: the runs of the loop, all finished."""
     recipe = load_recipe(str(recipe_file))
+    assert isinstance(recipe, ClassifyRecipe)
     fresh = plan(recipe, tmp_path / "run")
     assert not (tmp_path / "run").exists()
     assert fresh.seconds_left == fresh.seconds > 0
