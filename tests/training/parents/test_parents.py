@@ -43,7 +43,7 @@ def test_an_unknown_parent_is_told_its_choices(tmp_path: Path) -> None:
             find_parent(location)
         message = str(caught.value)
         assert message.startswith(f"parent {location!r}: no folder with a config.json; give")
-        assert "embedded starter (" in message
+        assert "embedded starter (parent-xs)" in message  # not the bundles beside it
         assert "hub id OWNER/NAME" in message
 
 

@@ -88,9 +88,10 @@ def run_identify(recipe: IdentifyRecipe, output: Path) -> Outcome:
         TrainingError: anything that the user can mend.
     """
     found, folder = identify(recipe), output / BUNDLE_FOLDER
-    bundle = export_identifier(found, folder)
     report = identification_report(found)
+    output.mkdir(parents=True, exist_ok=True)
     (output / "report.json").write_bytes(report)
+    bundle = export_identifier(found, folder)
     return Outcome(json.loads(report), bundle, folder)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from lingraft.training.calibrate.reliability import Reliability, of_labels
 from lingraft.training.gate.significance import Interval, score_interval
@@ -91,9 +92,7 @@ def _cut_to(found: Identifier, texts: Sequence[str], truth: NDArray[np.int64], w
 
 
 def _probabilities(found: Identifier, texts: Sequence[str]) -> NDArray[np.float64]:
-    logits = found.logits(texts).astype(np.float64)
-    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
+    return np.asarray(softmax(found.logits(texts).astype(np.float64), axis=1))
 
 
 def _places(found: Identifier, codes: Sequence[str]) -> NDArray[np.int64]:

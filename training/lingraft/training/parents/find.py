@@ -82,7 +82,9 @@ def _folder(location: str) -> Path:
             return candidate
     if location.count("/") == 1 and not Path(location).exists():
         return _from_hub(location)
-    starters = ", ".join(sorted(p.name for p in _STARTERS.glob("*/") if p.is_dir())) or "none here"
+    # Other embedded models, which are bundles, have no configuration of a network.
+    found = sorted(path.parent.name for path in _STARTERS.glob(f"*/{_CONFIG_FILE}"))
+    starters = ", ".join(found) or "none here"
     raise ParentError(
         f"parent {location!r}: no folder with a {_CONFIG_FILE}; give a model folder, an embedded "
         f"starter ({starters}) or a hub id OWNER/NAME"
