@@ -168,6 +168,30 @@ def test_what_chance_explains_is_never_called_a_gain(full_report: dict[str, Any]
     assert re.findall(r"[^ ]* [^ ]* \+0\.7\d*", text) == ["difference of +0.73"]
 
 
+def test_an_alternative_that_was_catching_up_is_told_with_its_figures(
+    full_report: dict[str, Any],
+) -> None:
+    """How far behind, how much was made good, and what to do about it."""
+    report = _brief(full_report)
+    assert "as many steps again would not close it" in _Page(as_html(report)).text
+    report["pursuits"] = [{"arm": "scratch", "gap": 3.25, "closed": 2.5, "catches_up": True}]
+    page = _Page(as_html(report))
+    assert {3.25, 2.5} <= set(page.data)
+    assert "Train all arms longer before you believe the gap" in page.text
+
+
+def test_a_choice_at_the_edge_of_its_grid_is_told(full_report: dict[str, Any]) -> None:
+    """Of each arm and setting; a grid of one value has no edge."""
+    tried = [{"learning_rate": rate, "dropout": 0.1, "dev": -2.0} for rate in (1e-4, 3e-4, 1e-3)]
+    arms = {
+        name: {"chosen": {"learning_rate": rate, "dropout": 0.1}, "grid": tried}
+        for name, rate in (("graft", 3e-4), ("scratch", 1e-3), ("random-parent", 1e-4))
+    }
+    text = _Page(as_html({**_BARE, "arms": arms, "transfer": full_report["transfer"]})).text
+    assert text.count("highest rate") == text.count("lowest rate") == 1
+    assert "highest dropout" not in text
+
+
 def test_a_loss_is_called_a_loss(full_report: dict[str, Any]) -> None:
     """An interval below zero is no gain either."""
     report = {

@@ -18,7 +18,7 @@ from lingraft.training.experiment.classification import (
 )
 from lingraft.training.experiment.encoders import require_stages, start_of, translated
 from lingraft.training.experiment.labels import Labels, LabelSet, load_labels
-from lingraft.training.experiment.seeds import Seeded
+from lingraft.training.experiment.seeds import Seeded, pursuits
 from lingraft.training.experiment.trusting import LabelTrust, trust_labels
 from lingraft.training.experiment.typed import TypedTransfer, typed_classification
 from lingraft.training.gate.significance import GRAFT, Interval, pool
@@ -101,7 +101,7 @@ def classify(recipe: ClassifyRecipe, output: Path) -> ClassifierGraft:
         tfidf=tfidf,
         dev=dev,
         test=test,
-        decision=decide(dev.comparisons),
+        decision=decide(dev.comparisons, pursuits=pursuits(arms)),
         trust=trust_labels(model, parent.codec, data, limit, recipe.calibration),
         test_openings=openings.count(output / _TEST, GRAFT),
     )

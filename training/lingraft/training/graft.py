@@ -26,7 +26,7 @@ from lingraft.training.experiment.measuring import (
     measure,
 )
 from lingraft.training.experiment.preparing import prepare
-from lingraft.training.experiment.seeds import Seeded
+from lingraft.training.experiment.seeds import Seeded, pursuits
 from lingraft.training.experiment.starts import Begun, Start, begin
 from lingraft.training.experiment.texts import Data, load_data
 from lingraft.training.experiment.translation import answerer, model_of, train
@@ -108,7 +108,7 @@ def graft(recipe: GraftRecipe, output: Path) -> Graft:
     forgotten = forgetting(_alone(parent), served, data.parent_test, output / _PARENT_TEST)
     losses = [each.lost for each in forgotten]
     limit = recipe.gate.max_parent_loss
-    decision = decide(dev.comparisons, losses, limit)
+    decision = decide(dev.comparisons, losses, limit, pursuits(arms))
     model, codec = served.models[0], begun.graft.codec
     control = _control(begun, arms, dev.comparisons)
     explained = None

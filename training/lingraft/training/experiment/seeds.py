@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from lingraft.training.gate.pursuit import Curve, Pursuit, pursuit
+from lingraft.training.gate.significance import ABLATIONS, GRAFT
 from lingraft.training.recipe.settings import Grid
 from lingraft.training.run.arms import Arm, Build, train_arm
 from lingraft.training.run.loop import Batch, Job
@@ -30,6 +32,11 @@ class Seeded:
     def best(self) -> Arm:
         """The run that was best on the selecting half of dev; the earliest of equals."""
         return max(self.runs, key=lambda run: run.chosen.score)
+
+    @property
+    def curves(self) -> tuple[Curve, ...]:
+        """Dev scores of every run on its way."""
+        return tuple(run.state.scores for run in self.runs)
 
     @property
     def seconds(self) -> float:
@@ -71,3 +78,10 @@ def train_seeds(
         again = replace(job, seed=seed, identity=f"seed {seed} {job.identity}")
         runs.append(train_arm(f"{name}/seed-{seed}", build(seed), chosen, again, dev))
     return Seeded(name, tuple(runs))
+
+
+def pursuits(arms: Mapping[str, Seeded]) -> tuple[Pursuit, ...]:
+    """How fast each trained control was catching up with the graft, where that can be told."""
+    controls = [arm for name, arm in arms.items() if name != GRAFT and name not in ABLATIONS]
+    found = (pursuit(arm.name, arms[GRAFT].curves, arm.curves) for arm in controls)
+    return tuple(each for each in found if each)

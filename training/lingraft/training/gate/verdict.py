@@ -1,16 +1,18 @@
 """The gate: did the transfer help?
 
-PASS when the lower bound of the 95% interval of the pooled gain is above 0; REFUSE when the upper
-bound is below 0 in any direction, or a served direction of the parent lost more than it may; HOLD
-else. Each direction has a verdict of its own, for which Holm's correction counts.
+PASS when the lower bound of the 95% interval of the pooled gain is above 0 and no control was
+catching up; REFUSE when the upper bound is below 0 in any direction, or a served direction of the
+parent lost more than it may; HOLD else. Each direction has a verdict of its own, for which Holm's
+correction counts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from lingraft.training.gate.pursuit import Pursuit
 from lingraft.training.gate.significance import Comparison, Interval, holm, pool
 
 _ALPHA = 0.05
@@ -34,18 +36,23 @@ class Judged:
 
 @dataclass(frozen=True)
 class Decision:
-    """The verdict of a graft, why in one sentence, its pooled gain, and that of each direction."""
+    """The verdict of a graft, why in one sentence, its pooled gain, and that of each direction.
+
+    pursuits: how fast each trained control was catching up, where that can be told.
+    """
 
     verdict: Verdict
     reason: str
     gain: Interval
     directions: tuple[Judged, ...]
+    pursuits: tuple[Pursuit, ...] = ()
 
 
 def decide(
     comparisons: Sequence[Comparison],
     parent_losses: Sequence[float] = (),
     max_parent_loss: float | None = None,
+    pursuits: Sequence[Pursuit] = (),
 ) -> Decision:
     """The verdict over all test sets.
 
@@ -53,10 +60,19 @@ def decide(
         comparisons: one for each test set.
         parent_losses: points lost on each direction of the parent (positive is a loss).
         max_parent_loss: more than this refuses; None where no parent direction is served.
+        pursuits: of the trained controls; one that catches up holds the graft and what it serves.
     """
-    gain = pool(comparisons)
+    gain, directions = pool(comparisons), judged(comparisons)
     told = _verdict(comparisons, gain, parent_losses, max_parent_loss)
-    return Decision(*told, gain, judged(comparisons))
+    if chasing := [each for each in pursuits if each.catches_up]:
+        directions = tuple(map(_held, directions))
+        if told[0] is Verdict.PASS:
+            told = Verdict.HOLD, str(min(chasing, key=lambda each: each.gap))
+    return Decision(*told, gain, directions, tuple(pursuits))
+
+
+def _held(found: Judged) -> Judged:
+    return replace(found, verdict=Verdict.HOLD) if found.verdict is Verdict.PASS else found
 
 
 def judged(comparisons: Sequence[Comparison]) -> tuple[Judged, ...]:

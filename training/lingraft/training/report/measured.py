@@ -24,7 +24,7 @@ _EFFECT = 1.0  # the difference that is worth finding, in points
 
 
 def head_of(name: str, task: str, parent: ParentModel, decision: Decision) -> Report:
-    """Name, parent and verdict."""
+    """Name, parent, verdict, and who was catching up."""
     return {
         "name": name,
         "task": task,
@@ -36,6 +36,15 @@ def head_of(name: str, task: str, parent: ParentModel, decision: Decision) -> Re
         },
         "verdict": decision.verdict.value,
         "reason": decision.reason,
+        "pursuits": [
+            {
+                "arm": each.arm,
+                "gap": round(each.gap, 2),
+                "closed": round(each.closed, 2),
+                "catches_up": each.catches_up,
+            }
+            for each in decision.pursuits
+        ],
     }
 
 

@@ -27,8 +27,8 @@ _HEADLINES = {
     ),
     "HOLD": (
         "It is not shown that the graft helped.",
-        "What was seen may be chance, or is too little to decide on.",
-        "Do not claim a gain. Test on more sentences, or train on more text.",
+        "What was seen may be chance, or a head start that an alternative was making up.",
+        "Do not claim a gain. Take more text to test or to train on, or train all arms longer.",
     ),
     "REFUSE": (
         "Do not use this graft.",

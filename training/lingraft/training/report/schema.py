@@ -65,6 +65,15 @@ class Result(TypedDict, total=False):
     signatures: dict[str, str]
 
 
+class Pursuit(TypedDict):
+    """How fast a trained control was catching up with the graft on the selecting half of dev."""
+
+    arm: str
+    gap: float  # points of the metric that it lay behind at the end
+    closed: float  # how much of it the last third of training made good
+    catches_up: bool  # whether as many steps again would bring it level
+
+
 class Stage(TypedDict, total=False):
     """One stage of training."""
 
@@ -205,6 +214,7 @@ class Document(TypedDict, total=False):
     verdict: Required[str]
     reason: Required[str]
     gain: Interval  # mean over test sets, over the better of the controls and the parent
+    pursuits: list[Pursuit]
     parent: dict[str, Any]  # name, sha256, languages, licence
     training_rows: int
     rows_dropped_for_overlap: int

@@ -12,6 +12,7 @@ from lingraft.training.report.schema import Document
 from lingraft.training.report.sections.economy import economy
 from lingraft.training.report.sections.examples import examples
 from lingraft.training.report.sections.fairness import contamination, instances
+from lingraft.training.report.sections.learning import learning
 from lingraft.training.report.sections.provenance import cost, provenance
 from lingraft.training.report.sections.results import results, retention
 from lingraft.training.report.sections.reuse import reuse
@@ -21,6 +22,7 @@ from lingraft.training.report.sections.trust import calibration
 
 SECTIONS: Sequence[Callable[[Document], Section | Missing]] = (
     results,
+    learning,
     slices,
     examples,
     retention,

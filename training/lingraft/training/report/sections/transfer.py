@@ -108,13 +108,14 @@ def _settings(arms: Mapping[str, Any]) -> Exhibit | None:
     rows = [_chosen(name, arm) for name, arm in arms.items() if arm.get("chosen")]
     if not rows:
         return None
-    columns = ("arm", "learning rate", "dropout", "tried", "steps", "best at step")
+    columns = ("arm", "learning rate", "dropout", "tried", "at an edge", "steps", "best at step")
     return Exhibit(
         "The settings of each arm",
         [Table(columns, rows)],
         "Every arm could choose from the same settings. An alternative that was tuned less would "
         "make the graft look better than it is.",
-        "If a choice stands at the edge of what was tried, widen the grid in the recipe.",
+        "Where a choice stands at an edge of what was tried, a wider grid may hold a better one. "
+        "It matters most for the alternatives: widen the grid in the recipe.",
     )
 
 
@@ -125,9 +126,20 @@ def _chosen(name: str, arm: Mapping[str, Any]) -> list[Cell]:
         _rate(chosen.get("learning_rate")),
         _rate(chosen.get("dropout")),
         Markup(max(1, len(arm.get("grid") or []))),
+        _edge(chosen, arm.get("grid") or []),
         words.optional(arm.get("steps"), 0),
         words.optional(arm.get("best_step"), 0),
     )
+
+
+def _edge(chosen: Mapping[str, Any], grid: Sequence[Mapping[str, Any]]) -> str:
+    """At which ends of the tried values the choice stands."""
+    ends = []
+    for key, label in (("learning_rate", "rate"), ("dropout", "dropout")):
+        tried = sorted({point[key] for point in grid if key in point})
+        if len(tried) > 1 and (value := chosen.get(key)) in (tried[0], tried[-1]):
+            ends.append(f"{'lowest' if value == tried[0] else 'highest'} {label}")
+    return ", ".join(ends) or "–"
 
 
 def _vocabulary(found: VocabularyPreview) -> Exhibit | None:
