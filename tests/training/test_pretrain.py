@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from lingraft.training.cli import main
-from lingraft.training.errors import CheckpointError, DataError, TrainingError
-from lingraft.training.models.marian import load_model
+from lingraft.training.errors import CheckpointError, DataError, ParentError, TrainingError
+from lingraft.training.models.marian import fingerprint, load_model
 from lingraft.training.pretrain import pretrain
 from lingraft.training.recipe.recipes import PretrainRecipe, load_recipe
 
@@ -155,3 +155,50 @@ def test_faulty_text_of_the_vocabulary_is_named(parent_recipe_file: Path, tmp_pa
     assert [line.split(": ")[1] for line in lines] == [
         "no such file; check the recipe's path and LINGRAFT_DATA"
     ] * 3
+
+
+def _going_on(parent_recipe_file: Path, start: Path, **changes: object) -> PretrainRecipe:
+    recipe = _recipe(parent_recipe_file)
+    training = recipe.training.model_copy(update={"max_steps": 40, "evaluate_every": 40})
+    given = {"start": str(start), "seed": 2, "training": training, **changes}
+    return recipe.model_copy(update=given)
+
+
+def test_a_parent_goes_on_from_an_earlier_one(
+    parent_run: Path, parent_recipe_file: Path, tmp_path: Path
+) -> None:
+    """With its pieces and weights, not from nothing; card and provenance tell both runs."""
+    recipe = _going_on(parent_recipe_file, parent_run / "model")
+    nowhere = [text.model_copy(update={"path": "gone"}) for text in recipe.vocabulary.texts]
+    vocabulary = recipe.vocabulary.model_copy(update={"texts": nowhere})
+    recipe = recipe.model_copy(update={"vocabulary": vocabulary})  # nothing is learnt of its texts
+    pretrain(recipe, tmp_path)
+    before = (parent_run / "model" / "source.spm").read_bytes()
+    assert (tmp_path / "model" / "source.spm").read_bytes() == before
+    state = json.loads((tmp_path / "checkpoint" / "state.json").read_text(encoding="utf-8"))
+    assert state["scores"][0][1] > 30  # 40 steps from nothing give a tenth of that
+    told = json.loads((tmp_path / "model" / "provenance.json").read_text(encoding="utf-8"))
+    first, second = told["runs"]
+    assert (first["steps"], first["start"], second["steps"], second["seed"]) == (240, "", 40, 2)
+    assert second["start"] == fingerprint(parent_run / "model")
+    card = (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+    assert "Training: 280 steps, " in card
+    assert " in 2 runs (240 steps, " in card
+
+
+def test_a_parent_unlike_the_recipe_is_refused_with_every_difference(
+    parent_run: Path, parent_recipe_file: Path, tmp_path: Path
+) -> None:
+    """Pieces, tags and shape at once, and nothing is written."""
+    recipe = _recipe(parent_recipe_file)
+    shape = recipe.model.model_copy(update={"encoder_layers": 7, "ffn": 24})
+    wanted = {"size": 999, "languages": [*recipe.vocabulary.languages, "ee"]}
+    vocabulary = recipe.vocabulary.model_copy(update=wanted)
+    changed = {"model": shape, "vocabulary": vocabulary}
+    with pytest.raises(ParentError) as caught:
+        pretrain(_going_on(parent_recipe_file, parent_run / "model", **changed), tmp_path / "run")
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 5
+    for part in ("vocabulary.size is 999", "no tag for ee", "encoder_layers is 7", "ffn is 24"):
+        assert sum(part in line for line in lines) == 1
+    assert not (tmp_path / "run").exists()

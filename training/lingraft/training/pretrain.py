@@ -1,4 +1,4 @@
-"""Pretraining a parent: vocabulary -> corpus -> loop -> model folder -> card."""
+"""Pretraining a parent: start -> vocabulary -> corpus -> loop -> model folder -> card."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ from lingraft.training.measure.metrics import bleu, chrf, mean_chrf
 from lingraft.training.models.marian import (
     TranslationLoss,
     freeze_padding_row,
+    load_model,
     new_model,
     save_model,
 )
 from lingraft.training.models.tensors import collate, targets
 from lingraft.training.parents.card import parent_card, parent_licence
-from lingraft.training.parents.find import MODEL_FOLDER, PROVENANCE_FILE
+from lingraft.training.parents.find import MODEL_FOLDER, PROVENANCE_FILE, ParentModel
+from lingraft.training.parents.start import PastRun, runs_of, starting_point
 from lingraft.training.recipe.identity import identity_of
 from lingraft.training.recipe.recipes import PretrainRecipe
 from lingraft.training.run.checkpoint import State
@@ -57,29 +59,44 @@ def pretrain(recipe: PretrainRecipe, output: Path, *, shuffle_targets: bool = Fa
 
     Under `torchrun` all processes train, and the main one writes; the others return no scores.
     """
+    start = starting_point(recipe)
     output.mkdir(parents=True, exist_ok=True)
     rows = corpora.read_pairs([*recipe.train, *recipe.dev])
     train_rows, dev_rows = rows[: len(recipe.train)], rows[len(recipe.train) :]
     if shuffle_targets:
         train_rows = [_shuffled(texts, recipe.seed) for texts in train_rows]
     with main_first():
-        codec = vocabulary(recipe, output)
-    model = new_model(recipe.model, recipe.vocabulary.size, recipe.seed)
-    freeze_padding_row(model)
+        codec = vocabulary(recipe, output, start)
+    model = first_model(recipe, start)
     dev = corpora.test_sets(recipe.dev, dev_rows, recipe.dev_sentences)
-    job = pretrain_job(recipe, train_rows, codec, output)
+    job = pretrain_job(recipe, train_rows, codec, output, start)
     loss = TranslationLoss(model, recipe.training.label_smoothing)
     state = run(job, loss, lambda: _dev_score(model, codec, dev))
     if not is_main():
         return Parent(output / MODEL_FOLDER, state, [])
     tests = corpora.test_sets(recipe.dev, dev_rows, None)
-    return _write(
-        recipe, model, state, output, _scores(model, codec, tests), list(map(len, train_rows))
-    )
+    scores = _scores(model, codec, tests)
+    made = Parent(output / MODEL_FOLDER, state, scores)
+    _write(recipe, model, made, list(map(len, train_rows)), start)
+    return made
+
+
+def first_model(recipe: PretrainRecipe, start: ParentModel | None) -> MarianMTModel:
+    """The model before training: that of `start`, or one of random weights."""
+    if start:
+        model = load_model(start.folder, recipe.model.dropout)
+    else:
+        model = new_model(recipe.model, recipe.vocabulary.size, recipe.seed)
+    freeze_padding_row(model)
+    return model
 
 
 def pretrain_job(
-    recipe: PretrainRecipe, rows: Sequence[Sequence[Row]], codec: Codec, output: Path
+    recipe: PretrainRecipe,
+    rows: Sequence[Sequence[Row]],
+    codec: Codec,
+    output: Path,
+    start: ParentModel | None,
 ) -> Job:
     """The run that trains the parent on `rows` of its sources."""
     corpus, weights = corpora.training_corpus(recipe.train, rows, codec, recipe.training.max_tokens)
@@ -93,7 +110,7 @@ def pretrain_job(
         score_name="chrF++",
         settings=recipe.training,
         seed=recipe.seed,
-        identity=identity_of(recipe, rows),
+        identity=identity_of(recipe, rows, *([start.sha256] if start else [])),
     )
 
 
@@ -106,44 +123,56 @@ def _shuffled(rows: list[Row], seed: int) -> list[Row]:
 def _write(
     recipe: PretrainRecipe,
     model: MarianMTModel,
-    state: State,
-    output: Path,
-    scores: list[dict[str, object]],
+    made: Parent,
     rows: list[int],
-) -> Parent:
+    start: ParentModel | None,
+) -> None:
     """The model folder: weights, tokenizer, languages, scores and card."""
-    folder = output / MODEL_FOLDER
+    folder, state = made.folder, made.state
     save_model(model, folder, dtype=torch.float16)
-    save_tokenizer(output / SPM_FILE, folder, recipe.model.max_positions)
+    save_tokenizer(folder.parent / SPM_FILE, folder, recipe.model.max_positions)
+    run = PastRun(
+        steps=state.step,
+        target_pieces=state.tokens,
+        seed=recipe.seed,
+        start=start.sha256 if start else "",
+    )
+    runs = [*(runs_of(start.folder) if start else []), run]
+    licence = parent_licence(recipe, start)
     languages = sorted({language for s in recipe.train for language in (s.source, s.target)})
-    provenance = {
-        "languages": languages,
-        "licence": parent_licence(recipe),
-        "pairs": sum(rows),
-    }
+    provenance = {"languages": languages, "licence": licence, "pairs": sum(rows), "runs": runs}
     (folder / PROVENANCE_FILE).write_text(json.dumps(provenance) + "\n", encoding="utf-8")
-    (folder / "scores.json").write_text(json.dumps(scores, indent=1) + "\n", encoding="utf-8")
-    card = parent_card(recipe, state, rows, scores)
+    told = json.dumps(made.scores, indent=1) + "\n"
+    (folder / "scores.json").write_text(told, encoding="utf-8")
+    card = parent_card(recipe, runs, rows, made.scores, licence)
     (folder / "README.md").write_text(card, encoding="utf-8")
-    return Parent(folder, state, scores)
 
 
-def vocabulary(recipe: PretrainRecipe, output: Path) -> Codec:
-    """The vocabulary that a killed run has left, or a new one.
+def vocabulary(recipe: PretrainRecipe, output: Path, start: ParentModel | None) -> Codec:
+    """The vocabulary that a killed run has left, that of `start`, or a new one.
 
     Raises:
         DataError: faulty text, or too little of it.
         CheckpointError: `output` holds another vocabulary.
     """
     path = output / SPM_FILE
+    inherited = start.codec.spm.serialized_model_proto() if start else None
     if not path.is_file():
-        sentences = corpora.vocabulary_text(recipe.vocabulary)
         fresh = path.with_suffix(".new")
-        train_spm(sentences, recipe.vocabulary.size, recipe.vocabulary.languages, fresh)
+        if inherited:
+            fresh.write_bytes(inherited)
+        else:
+            sentences = corpora.vocabulary_text(recipe.vocabulary)
+            train_spm(sentences, recipe.vocabulary.size, recipe.vocabulary.languages, fresh)
         fresh.rename(path)
     codec = load_codec(output)
     wanted = recipe.vocabulary
-    if codec.pad != wanted.size - 1 or not all(map(codec.has_language, wanted.languages)):
+    same = inherited in (None, codec.spm.serialized_model_proto())
+    if (
+        not same
+        or codec.pad != wanted.size - 1
+        or not all(map(codec.has_language, wanted.languages))
+    ):
         raise CheckpointError(
             f"{path}: a run with another vocabulary began here; give another --output, or delete "
             "the folder to start again"

@@ -5,20 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lingraft.training.data.licences import strictest
+from lingraft.training.parents.find import ParentModel
+from lingraft.training.parents.start import PastRun, training_told
 from lingraft.training.recipe.recipes import PretrainRecipe
-from lingraft.training.run.checkpoint import State
 
 Scores = Sequence[dict[str, object]]
 
 
-def parent_card(recipe: PretrainRecipe, state: State, rows: Sequence[int], scores: Scores) -> str:
+def parent_card(
+    recipe: PretrainRecipe,
+    runs: Sequence[PastRun],
+    rows: Sequence[int],
+    scores: Scores,
+    licence: str,
+) -> str:
     """Markdown of the card.
 
     Args:
         recipe: what was trained.
-        state: how the run went.
+        runs: all that it was trained in, this one last.
         rows: examples of every data source, in the recipe's order.
         scores: dev scores as `pretrain` computes them.
+        licence: of the weights.
     """
     lines = [
         f"# {recipe.display_name or recipe.name}",
@@ -26,11 +34,11 @@ def parent_card(recipe: PretrainRecipe, state: State, rows: Sequence[int], score
         "A parent for grafts: small on purpose, so that a graft takes minutes on two cores. As a",
         "translator on its own it is weak; the scores below say how weak.",
         "",
-        f"- Weights licence: {parent_licence(recipe)} (the strictest that follows from the data)",
+        f"- Weights licence: {licence} (the strictest that follows from the data)",
         f"- Architecture: {_architecture(recipe)}; stored in fp16",
         f"- Tags and letters in the vocabulary: {', '.join(recipe.vocabulary.languages)}",
-        f"- Training: {state.step} steps, {state.tokens / 1e6:.1f} million target pieces, batches",
-        f"  of at most {recipe.training.batch_tokens} padded pieces, seed {recipe.seed}",
+        f"- Training: {training_told(runs)}; batches of",
+        f"  at most {recipe.training.batch_tokens} padded pieces",
         "- Loads in Transformers as `MarianMTModel` and `MarianTokenizer`; the source begins with",
         "  the tag of the target language, `>>fra<<`",
         "",
@@ -51,9 +59,10 @@ def parent_card(recipe: PretrainRecipe, state: State, rows: Sequence[int], score
     return "\n".join(lines) + "\n"
 
 
-def parent_licence(recipe: PretrainRecipe) -> str:
-    """The strictest licence that follows from the data."""
-    return strictest([recipe.licence, *(source.licence for source in recipe.train)])
+def parent_licence(recipe: PretrainRecipe, start: ParentModel | None) -> str:
+    """The strictest licence that follows from the data, and from what it goes on from."""
+    before = [start.licence] if start else []
+    return strictest([recipe.licence, *before, *(source.licence for source in recipe.train)])
 
 
 def _architecture(recipe: PretrainRecipe) -> str:

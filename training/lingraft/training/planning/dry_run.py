@@ -26,13 +26,13 @@ from lingraft.training.measure.evaluate import translate
 from lingraft.training.models.marian import (
     TranslationLoss,
     freeze_padding_row,
-    new_model,
 )
+from lingraft.training.parents.start import starting_point
 from lingraft.training.planning.classifiers import plan_classifier
 from lingraft.training.planning.plans import Held, Plan, Source, Speed, halves
 from lingraft.training.planning.probe import measured
 from lingraft.training.planning.schedule import arm_runs, pretrain_run, remarks, threads_of
-from lingraft.training.pretrain import pretrain_job, vocabulary
+from lingraft.training.pretrain import first_model, pretrain_job, vocabulary
 from lingraft.training.recipe.recipes import GraftRecipe, Planned, PretrainRecipe
 from lingraft.training.recipe.settings import Pairs
 from lingraft.training.run.loop import Job
@@ -168,13 +168,13 @@ def _held(data: Data) -> list[Held]:
 
 
 def _pretrain(recipe: PretrainRecipe, output: Path) -> Plan:
+    start = starting_point(recipe)
     rows = corpora.read_pairs([*recipe.train, *recipe.dev])
     train, dev_rows = rows[: len(recipe.train)], rows[len(recipe.train) :]
     with _beside(output) as folder:
-        codec = vocabulary(recipe, folder)
-    job = pretrain_job(recipe, train, codec, output)
-    model = new_model(recipe.model, recipe.vocabulary.size, recipe.seed)
-    freeze_padding_row(model)
+        codec = vocabulary(recipe, folder, start)
+    job = pretrain_job(recipe, train, codec, output, start)
+    model = first_model(recipe, start)
     dev = corpora.test_sets(recipe.dev, dev_rows, recipe.dev_sentences)
     some = _few(dev)
 
@@ -185,7 +185,7 @@ def _pretrain(recipe: PretrainRecipe, output: Path) -> Plan:
     everything = corpora.test_sets(recipe.dev, dev_rows, None)
     chosen, last = (sum(len(test.sources) for test in tests) for tests in (dev, everything))
     return Plan(
-        title=f"{recipe.name}: a parent from nothing",
+        title=f"{recipe.name}: a parent from {start.name if start else 'nothing'}",
         output=output,
         sources=[
             _source("train", pairs, len(texts), texts, job, place)
@@ -199,7 +199,7 @@ def _pretrain(recipe: PretrainRecipe, output: Path) -> Plan:
         speeds={recipe.name: measured(job, loss, answer)},
         answered=last,
         threads=threads_of(recipe.training),
-        notes=[f"a vocabulary of {recipe.vocabulary.size:,} pieces comes first"],
+        notes=[] if start else [f"a vocabulary of {recipe.vocabulary.size:,} pieces comes first"],
     )
 
 

@@ -18,6 +18,7 @@ FREE = {
     "threads",
     "milestones",
     "trackers",
+    "start",  # its weights are told apart by their digest
     # What an arm is compared with, and how often, changes none of its weights.
     "seeds",
     "controls",

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from lingraft.training.errors import RecipeError
 from lingraft.training.recipe.adaptation import Adaptation
+from lingraft.training.recipe.bases import merged, with_roots
 from lingraft.training.recipe.calibration import Calibration
 from lingraft.training.recipe.experiment import ClassifyControls, Controls, Transfer
 from lingraft.training.recipe.explanation import Explanation
@@ -69,9 +70,12 @@ class _Recipe(Strict):
 
 
 class PretrainRecipe(_Recipe):
-    """A parent from nothing."""
+    """A parent from nothing, or from an earlier one of the same pieces and shape."""
 
     task: Literal["pretrain"]
+    # A model to train on: a folder, an embedded starter or a hub id. Vocabulary and model then say
+    # what it must be, and nothing is learnt of the vocabulary's texts.
+    start: str | None = None
     vocabulary: Vocabulary
     model: Shape
     training: Training
@@ -196,15 +200,25 @@ _KINDS: dict[str, type[_Recipe]] = {
 def load_recipe(location: str) -> Recipe:
     """The recipe at a path, or the shipped one of that name; its data's paths are filled in.
 
+    `base = "OTHER"` takes everything from another recipe, beside it or shipped, that the file does
+    not say itself: tables are merged, lists replaced.
+
     Raises:
         RecipeError: it cannot be read, or does not say what it must; every fault with its line.
     """
-    path = find_recipe(location)
+    return _loaded(find_recipe(location), ())[0]
+
+
+def _loaded(path: Path, above: tuple[Path, ...]) -> tuple[Recipe, dict[str, Any]]:
+    """The recipe of a file, and what the file and its bases say, for those that build on it."""
     text = _read(path)
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"{path}: not TOML: {error}") from None
+    if (base := content.pop("base", None)) is not None:
+        below = _base(str(base), path, text, (*above, path.resolve()))
+        content = merged(_loaded(below, (*above, path.resolve()))[1], content)
     kind = _KINDS.get(str(content.get("task")))
     if kind is None:
         line = line_of(text, ("task",))
@@ -214,7 +228,16 @@ def load_recipe(location: str) -> Recipe:
         recipe = kind.model_validate(content)
     except ValidationError as error:
         raise RecipeError(explain(path, text, error)) from None
-    return _with_paths(recipe, path.parent)  # type: ignore[return-value]
+    return _with_paths(recipe, path.parent), with_roots(content, path.parent)  # type: ignore[return-value]
+
+
+def _base(location: str, path: Path, text: str, above: tuple[Path, ...]) -> Path:
+    beside = path.parent / location
+    found = beside if beside.is_file() else find_recipe(location)
+    if found.resolve() in above:
+        line = line_of(text, ("base",))
+        raise RecipeError(f"{path}, line {line}: base: {location} builds on this recipe itself")
+    return found
 
 
 def find_recipe(location: str) -> Path:
