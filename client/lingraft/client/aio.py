@@ -70,6 +70,7 @@ class AsyncClient:
         *,
         decoding: requests.Decoding | None = None,
         details: requests.Details | None = None,
+        allow_pivot: bool = False,
     ) -> results.Translation: ...
 
     @overload
@@ -83,6 +84,7 @@ class AsyncClient:
         *,
         decoding: requests.Decoding | None = None,
         details: requests.Details | None = None,
+        allow_pivot: bool = False,
     ) -> tuple[results.Translation | ServiceError, ...]: ...
 
     async def translate(
@@ -95,17 +97,25 @@ class AsyncClient:
         *,
         decoding: requests.Decoding | None = None,
         details: requests.Details | None = None,
+        allow_pivot: bool = False,
     ) -> results.Translation | tuple[results.Translation | ServiceError, ...]:
         """Translates one text, or many in order.
 
         One text gives its Translation, or raises its error. Many give a Translation or a
         ServiceError for each, in the same order; only what fails the whole call is raised.
         Languages are BCP-47; without `source_language` the server infers it where it can.
-        `decoding` says how to search, `details` what to add to the answers.
+        `decoding` says how to search, `details` what to add to the answers. With `allow_pivot` a
+        pair that no model has may go through a third language; the answer says which.
         """
         batch = [texts] if isinstance(texts, str) else list(texts)
         request = requests.translate(
-            batch, target_language, source_language, model, decoding, details
+            batch,
+            target_language,
+            source_language,
+            model,
+            decoding,
+            details,
+            allow_pivot=allow_pivot,
         )
         response = await self._call(self._translation.TranslateText, request, timeout)
         items = responses.translations(response, len(batch))

@@ -86,6 +86,11 @@ def _add_translate(commands: argparse._SubParsersAction[argparse.ArgumentParser]
         help="source language (default: the only one possible, or what the texts tell)",
     )
     parser.add_argument("--model", help="name of the model (default: the server chooses)")
+    parser.add_argument(
+        "--allow-pivot",
+        action="store_true",
+        help="go through a third language where no model has the pair",
+    )
     _add_texts(parser)
     decoding = parser.add_argument_group("decoding", "What is left out is the model's choice.")
     for name, field, kind, why in _DECODING:

@@ -57,7 +57,13 @@ def _translate(client: Client, options: argparse.Namespace, streams: Streams) ->
 
     def ask(batch: list[str]) -> tuple[Answer, ...]:
         return client.translate(
-            batch, options.to, options.source, options.model, decoding=decoding, details=details
+            batch,
+            options.to,
+            options.source,
+            options.model,
+            decoding=decoding,
+            details=details,
+            allow_pivot=options.allow_pivot,
         )
 
     return _answer(ask, options, streams)

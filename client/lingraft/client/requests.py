@@ -51,6 +51,8 @@ def translate(
     model: str | None,
     decoding: Decoding | None,
     details: Details | None = None,
+    *,
+    allow_pivot: bool = False,
 ) -> translation_pb2.TranslateTextRequest:
     """The request for translations of `texts`."""
     _check_texts(texts)
@@ -65,6 +67,7 @@ def translate(
         model=model_name(model),
         decoding=translation_pb2.DecodingOptions(**options) if options else None,
         response_options=translation_pb2.ResponseOptions(**asdict(details)) if details else None,
+        allow_pivot=allow_pivot,
     )
 
 

@@ -94,6 +94,13 @@ def test_arguments_reach_the_server(client: Client, fake: Any) -> None:
     assert [field.name for field, _ in bare.ListFields()] == ["contents", "target_language"]
 
 
+def test_leave_to_pivot_reaches_the_server(ask: Any, fake: Any) -> None:
+    """Only where it was given."""
+    for leave in (False, True):
+        ask(lambda c, leave=leave: c.translate("one", "yo", allow_pivot=leave))
+        assert fake.requests[-1].allow_pivot is leave
+
+
 def test_details_reach_the_server_and_come_back(ask: Any, fake: Any) -> None:
     """Alternatives, words and links arrive as they were sent."""
     details = Details(word_scores=True, alignment=True)

@@ -21,8 +21,9 @@ from lingraft.server.services.common import (
     unsupported,
 )
 from lingraft.server.services.documents import answer_each, read_each
-from lingraft.server.services.registry import Classifier, Registry
+from lingraft.server.services.registry import Registry
 from lingraft.server.services.scoring import calibrated, labels, score
+from lingraft.server.services.served import Classifier
 from lingraft.server.services.thresholds import decide, profiles
 from lingraft.server.status import to_status
 from lingraft.v1 import (

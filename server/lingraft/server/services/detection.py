@@ -17,8 +17,9 @@ from lingraft.server.errors import (
 )
 from lingraft.server.services.common import Edge, batch_faults, check_text, invalid, refuse
 from lingraft.server.services.documents import answer_each, read_each
-from lingraft.server.services.registry import Choice, Identifier, Registry
+from lingraft.server.services.registry import Registry
 from lingraft.server.services.scoring import softmax
+from lingraft.server.services.served import Choice, Identifier
 from lingraft.server.status import to_status
 from lingraft.v1 import translation_pb2
 
@@ -87,7 +88,12 @@ async def told_by_texts(
     languages = sorted({each.language for each in best})
     if len(languages) == 1 and languages[0] != UNDETERMINED:
         with suppress(UnsupportedLanguageError):
-            choice = registry.translator(request.model, languages[0], request.target_language)
+            choice = registry.translator(
+                request.model,
+                languages[0],
+                request.target_language,
+                through_third=request.allow_pivot,
+            )
             confidence = min(each.confidence for each in best)
             return replace(choice, inferred=True, confidence=confidence)
     raise _with_finding(refused, languages)

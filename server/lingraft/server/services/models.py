@@ -7,7 +7,8 @@ from typing import Any
 from google.protobuf import timestamp_pb2
 
 from lingraft.server.services.common import invalid, page_of, unfilled
-from lingraft.server.services.registry import Registry, ServedModel
+from lingraft.server.services.registry import Registry
+from lingraft.server.services.served import ServedModel
 from lingraft.v1 import bundle_pb2, models_pb2, models_pb2_grpc
 
 _CARD = "/card"

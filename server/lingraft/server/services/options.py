@@ -63,6 +63,11 @@ class TranslationOptions:
     quality: bool
     timings: bool
 
+    @property
+    def hypotheses(self) -> int:
+        """How many translations of a sentence are wanted."""
+        return self.alternatives + 1
+
 
 def option_faults(
     request: translation_pb2.TranslateTextRequest, defaults: Decoding | None
@@ -77,6 +82,16 @@ def option_faults(
     wanted = request.response_options
     names = [name for name in _UNBUILT_RESPONSES if getattr(wanted, name)]
     faults += [unsupported(f"response_options.{name}") for name in names]
+    return faults
+
+
+def pivot_faults(request: translation_pb2.TranslateTextRequest) -> list[RequestError]:
+    """What cannot be had through a third language: what ties words of source and target."""
+    wanted, why = request.response_options, "cannot be told through a third language"
+    names = [name for name in ("word_scores", "alignment") if getattr(wanted, name)]
+    faults: list[RequestError] = [unsupported(f"response_options.{name}", why) for name in names]
+    if request.decoding.target_prefix:
+        faults.append(unsupported("decoding.target_prefix", "does not go through a third language"))
     return faults
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from lingraft.server.errors import RequestError
 from lingraft.server.services.common import enum_faults, invalid, page_of, refuse
-from lingraft.server.services.registry import Registry, Translator
+from lingraft.server.services.registry import Registry
+from lingraft.server.services.served import Translator
 from lingraft.v1 import bundle_pb2, common_pb2, translation_pb2
 
 _CONDITION = re.compile(r'\s*(\w+)\s*=\s*"([^"]*)"\s*')

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lingraft.server.search import Found
-from lingraft.server.services.registry import Choice
+from lingraft.server.services.served import Choice
 from lingraft.v1 import common_pb2, translation_pb2
 
 _RAW = "mean_logprob"

@@ -13,7 +13,7 @@ from lingraft.server.search import SearchOptions, begin
 from lingraft.server.services.common import Edge, check_text, invalid, too_many
 from lingraft.server.services.options import TranslationOptions
 from lingraft.server.services.quality import calibration_of
-from lingraft.server.services.registry import Choice
+from lingraft.server.services.served import Choice
 from lingraft.server.text import Sentence, segment, split_sentences
 from lingraft.v1 import common_pb2
 
@@ -22,17 +22,25 @@ _FREE_PIECES = 10  # allowed on top of the ratio: `DecodingOptions.max_length_ra
 
 @dataclass(frozen=True)
 class Job:
-    """What is the same for all texts of a request."""
+    """What is the same for all texts of a request.
+
+    deadline: by the edge's clock, seconds.
+    pivot: whether its texts are translations already, into a third language.
+    onward: what is done with its translations, where the way leads on to another language.
+    """
 
     choice: Choice
     options: TranslationOptions
     edge: Edge
+    deadline: float
+    pivot: bool = False
+    onward: Job | None = None
 
     @cached_property
     def calibration(self) -> common_pb2.CalibrationInfo | None:
         """What estimates the quality of its translations; None where nothing can."""
         foreign = self.options.temperature > 0 or self.options.target_prefix
-        return None if foreign else calibration_of(self.choice)
+        return None if foreign or self.pivot else calibration_of(self.choice)
 
     @property
     def reads_alignment(self) -> bool:
@@ -127,7 +135,7 @@ def _task(job: Job, sentence: Sentence, prefix: tuple[int, ...], number: int) ->
         max_length=most,
         min_length=options.min_output_tokens,
         beam_size=options.beam_size,
-        wanted=options.alternatives + 1,
+        wanted=options.hypotheses,
         length_penalty=options.length_penalty,
         repetition_penalty=options.repetition_penalty,
         no_repeat_ngram_size=options.no_repeat_ngram_size,

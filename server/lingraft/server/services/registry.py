@@ -4,112 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from functools import cached_property
-from typing import Any, ClassVar
 
-from lingraft.server.batching import Decoded, Document, Scheduler, Scores, Source
-from lingraft.server.bundle import Bundle, Pair, Precision
 from lingraft.server.errors import (
     ConfigError,
     InvalidArgumentError,
-    LanguageRequiredError,
     ModelNotFoundError,
-    UnsupportedLanguageError,
     Violation,
 )
-from lingraft.server.text import IdentificationCodec, TextCodec
-from lingraft.v1 import bundle_pb2
+from lingraft.server.services import routes
+from lingraft.server.services.served import Choice, Classifier, Identifier, ServedModel, Translator
 
 _RESOURCE = re.compile(r"models/([^/]+)(?:/versions/([^/]+))?")
 _MOST_LISTED = 20
-
-
-@dataclass(frozen=True)
-class ServedModel:
-    """A loaded bundle. `manifest` holds the evidence that the API quotes.
-
-    `provider` is the device that runs it: "cpu" or "cuda". `does` says it for people.
-    """
-
-    does: ClassVar[str]
-
-    bundle: Bundle
-    manifest: bundle_pb2.Bundle
-    precision: Precision
-    provider: str
-    loaded: datetime
-    scheduler: Scheduler[Any, Any]
-
-    @property
-    def short_name(self) -> str:
-        """`models/NAME`."""
-        return f"models/{self.bundle.name}"
-
-    @property
-    def name(self) -> str:
-        """`models/NAME/versions/VERSION`."""
-        return f"{self.short_name}/versions/{self.bundle.version}"
-
-
-@dataclass(frozen=True)
-class Translator(ServedModel):
-    """A model that translates."""
-
-    does = "translates"
-
-    codec: TextCodec
-    scheduler: Scheduler[Source, Decoded]
-
-    def pair(self, source: str, target: str) -> Pair | None:
-        """The pair as the bundle spells it; case does not matter."""
-        place = self._places.get((source.lower(), target.lower()))
-        return None if place is None else self.bundle.pairs[place]
-
-    def evidence(self, pair: Pair) -> bundle_pb2.BundlePair:
-        """What the manifest says of a pair."""
-        return self.manifest.pairs[self._places[pair.source.lower(), pair.target.lower()]]
-
-    @cached_property
-    def _places(self) -> dict[tuple[str, str], int]:
-        """Where each pair stands in the bundle: NLLB-200 has 40,000."""
-        pairs = reversed(list(enumerate(self.bundle.pairs)))  # of equal ones, the first counts
-        return {(pair.source.lower(), pair.target.lower()): place for place, pair in pairs}
-
-
-@dataclass(frozen=True)
-class Classifier(ServedModel):
-    """A model that classifies."""
-
-    does = "classifies"
-
-    codec: TextCodec
-    scheduler: Scheduler[Document, Scores]
-
-
-@dataclass(frozen=True)
-class Identifier(ServedModel):
-    """A model that says which language a text is in; its labels are the languages."""
-
-    does = "identifies languages"
-
-    codec: IdentificationCodec
-    scheduler: Scheduler[Document, Scores]
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The model and the pair that answer a request.
-
-    `inferred` when the source was left out; `confidence` (0 to 1) that it is right where it was
-    read from the texts, 0 where it follows from the pairs.
-    """
-
-    model: Translator
-    pair: Pair
-    inferred: bool
-    confidence: float = 0.0
 
 
 class Registry:
@@ -168,20 +74,25 @@ class Registry:
         """Those that classify; the newest version of each."""
         return [model for model in self.newest() if isinstance(model, Classifier)]
 
-    def translator(self, resource: str, source: str, target: str) -> Choice:
+    def translator(
+        self, resource: str, source: str, target: str, *, through_third: bool = False
+    ) -> Choice:
         """Who translates from `source` ("" to be inferred) to `target`.
 
-        Without a model's name the first of `translators` that has the pair is taken. Raises
-        UnsupportedLanguageError, LanguageRequiredError, and as `find`.
+        Without a model's name the first of `translators` that has the pair is taken. A pair that
+        none has may go `through_third` language. Raises UnsupportedLanguageError,
+        LanguageRequiredError, and as `find`.
         """
         models = [self._named_translator(resource)] if resource else self.translators()
         inferred = not source
-        source = source or _only_source(models, target)
+        source = source or routes.only_source(models, target)
         for model in models:
             pair = model.pair(source, target)
             if pair is not None:
                 return Choice(model, pair, inferred)
-        raise _unsupported(models, source, target)
+        if through_third and (found := routes.through_third(models, source, target)):
+            return found
+        raise routes.unsupported(models, source, target)
 
     def classifier(self, resource: str) -> Classifier:
         """The named classifier, or the only one. Raises as `find` and InvalidArgumentError."""
@@ -248,35 +159,3 @@ def _version_key(version: str) -> list[tuple[int, int, str]]:
     """ "1.10" after "1.9"; a number before a word."""
     parts = re.findall(r"\d+|\D+", version)
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
-
-
-def _only_source(models: Sequence[Translator], target: str) -> str:
-    """The source of the only pair that leads to `target`."""
-    pairs = [pair for model in models for pair in model.bundle.pairs]
-    sources = sorted({pair.source for pair in pairs if pair.target.lower() == target.lower()})
-    if len(sources) == 1:
-        return sources[0]
-    if not sources:
-        raise _unsupported(models, "", target)
-    listed = ", ".join(sources[:_MOST_LISTED])
-    message = f"source_language is needed: {target} can be reached from {listed}"
-    violation = Violation("source_language", f"one of {listed}")
-    metadata = {"target_language": target, "candidates": listed}
-    raise LanguageRequiredError(message, [violation], metadata)
-
-
-def _unsupported(
-    models: Sequence[Translator], source: str, target: str
-) -> UnsupportedLanguageError:
-    pairs = {f"{pair.source}-{pair.target}" for model in models for pair in model.bundle.pairs}
-    listed = ", ".join(sorted(pairs)[:_MOST_LISTED]) or "none"
-    asked = f"from {source} to {target}" if source else f"to {target}"
-    message = f"nothing translates {asked}; pairs: {listed}"
-    field = _field_at_fault(models, target)
-    metadata = {"source_language": source, "target_language": target}
-    return UnsupportedLanguageError(message, [Violation(field, message)], metadata)
-
-
-def _field_at_fault(models: Sequence[Translator], target: str) -> str:
-    targets = {pair.target.lower() for model in models for pair in model.bundle.pairs}
-    return "source_language" if target.lower() in targets else "target_language"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lingraft.server.services.registry import Classifier
+from lingraft.server.services.served import Classifier
 from lingraft.v1 import classification_pb2, common_pb2
 
 Floats = NDArray[np.float64]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lingraft.server.services.registry import Classifier
+from lingraft.server.services.served import Classifier
 from lingraft.v1 import classification_pb2, common_pb2
 
 

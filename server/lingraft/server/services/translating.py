@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 
 from lingraft.server.batching import Decoded
 from lingraft.server.errors import InternalError
@@ -12,28 +13,77 @@ from lingraft.server.services.common import unsupported
 from lingraft.server.services.quality import Produced, estimate
 from lingraft.server.services.reading import Job, Reading, Task
 from lingraft.server.services.words import TargetWords, links, word_scores
-from lingraft.server.text import Span, assemble, is_copy, is_loop
+from lingraft.server.text import Sentence, Span, assemble, is_copy, is_loop
 from lingraft.v1 import common_pb2, translation_pb2
 
 Futures = list[Future[Decoded]]  # one for each sentence of a text
 
 
-def submit(job: Job, readings: Sequence[Reading], deadline: float) -> list[Futures]:
+@dataclass(frozen=True)
+class Step:
+    """Sentences that went through a model, and what it made of them."""
+
+    tasks: tuple[Task, ...]
+    decoded: Sequence[Decoded]
+
+    @property
+    def best(self) -> list[tuple[Task, Found]]:
+        """Each sentence with its best hypothesis."""
+        return [(task, each.found[0]) for task, each in zip(self.tasks, self.decoded, strict=True)]
+
+
+@dataclass(frozen=True)
+class Said:
+    """The translations of one sentence of the source, best first; at least one.
+
+    hypotheses: what each is made of: one, or several where a model read it in parts.
+    """
+
+    tasks: tuple[Task, ...]
+    texts: tuple[str, ...]
+    hypotheses: tuple[tuple[Found, ...], ...]
+
+
+def submit(job: Job, readings: Sequence[Reading]) -> list[Futures]:
     """All sentences of all texts at once; the futures of each text. Raises as the scheduler."""
     flat = [task.source for reading in readings for task in reading.tasks]
     scheduler = job.choice.model.scheduler
-    futures = iter(scheduler.submit(flat, deadline, job.options.bulk) if flat else [])
+    futures = iter(scheduler.submit(flat, job.deadline, job.options.bulk) if flat else [])
     return [[next(futures) for _ in reading.tasks] for reading in readings]
 
 
-def compose(job: Job, reading: Reading, decoded: Sequence[Decoded]) -> translation_pb2.Translation:
+def abandon(futures: Sequence[Futures]) -> None:
+    """Takes back what nobody waits for any more; what is done stays done."""
+    for text in futures:
+        for future in text:
+            future.cancel()
+
+
+def said(job: Job, step: Step) -> list[Said]:
+    """What the model of a job has said of each sentence."""
+    decode = job.choice.model.codec.decode
+    return [
+        Said(
+            (task,),
+            tuple(decode(found.ids) for found in each.found),
+            tuple((found,) for found in each.found),
+        )
+        for task, each in zip(step.tasks, step.decoded, strict=True)
+    ]
+
+
+def compose(job: Job, reading: Reading, sentences: Sequence[Said]) -> translation_pb2.Translation:
     """The answer to one text.
+
+    Args:
+        job: of the model that spoke last.
+        reading: the text as the first one read it.
+        sentences: what was said of each of its sentences.
 
     Raises InternalError when the model had nothing to say, UnsupportedOptionError when an alignment
     is asked for and its graphs do not tell.
     """
-    best = [each.found[0] for each in decoded]
-    outputs = [job.choice.model.codec.decode(found.ids) for found in best]
+    outputs = [each.texts[0] for each in sentences]
     assembled = assemble(reading.text, reading.sentences, outputs)
     if not assembled.text.strip():
         raise InternalError("the model gave an empty translation")
@@ -44,45 +94,45 @@ def compose(job: Job, reading: Reading, decoded: Sequence[Decoded]) -> translati
         detected_language_confidence=job.choice.confidence,
         model=job.choice.model.name,
         pair_status=job.choice.model.evidence(pair).status,
-        alternatives=_alternatives(job, reading, decoded, assembled.text),
-        warnings=_warnings(reading, best, outputs),
+        alternatives=_alternatives(reading, sentences, assembled.text),
+        warnings=_warnings(reading, sentences),
     )
     if job.options.sentences:
-        rows = zip(reading.tasks, best, assembled.spans, strict=True)
+        rows = zip(reading.sentences, sentences, assembled.spans, strict=True)
         answer.sentences.extend(_sentence(job, reading.text, *row) for row in rows)
     if job.options.quality:
-        answer.quality.CopyFrom(_quality(job, reading.tasks, best))
+        answer.quality.CopyFrom(_quality(job, sentences))
     return answer
 
 
 def _alternatives(
-    job: Job, reading: Reading, decoded: Sequence[Decoded], best: str
+    reading: Reading, sentences: Sequence[Said], best: str
 ) -> list[translation_pb2.Alternative]:
     """The texts of the second best hypotheses, of the third best, ...; each text once."""
     seen, answers = {best}, []
-    for rank in range(1, min((len(each.found) for each in decoded), default=0)):
-        found = [each.found[rank] for each in decoded]
-        outputs = [job.choice.model.codec.decode(each.ids) for each in found]
+    for rank in range(1, min((len(each.texts) for each in sentences), default=0)):
+        outputs = [each.texts[rank] for each in sentences]
         text = assemble(reading.text, reading.sentences, outputs).text
         if text.strip() and text not in seen:
             seen.add(text)
-            mean = _mean_logprob(reading.tasks, found)
+            mean = _mean_logprob(sentences, rank)
             answers.append(translation_pb2.Alternative(text=text, mean_logprob=mean))
     return answers
 
 
 def _sentence(
-    job: Job, text: str, task: Task, found: Found, span: Span
+    job: Job, text: str, sentence: Sentence, given: Said, span: Span
 ) -> translation_pb2.SentenceResult:
-    source = task.sentence.span
+    source = sentence.span
     answer = translation_pb2.SentenceResult(
         source_span=common_pb2.TextSpan(begin=source.begin, end=source.end),
         target_span=common_pb2.TextSpan(begin=span.begin, end=span.end),
-        mean_logprob=_mean_logprob([task], [found]),
+        mean_logprob=_mean_logprob([given]),
     )
     if job.options.quality:
-        answer.quality.CopyFrom(_quality(job, [task], [found]))
+        answer.quality.CopyFrom(_quality(job, [given]))
     if job.options.word_scores or job.options.alignment:
+        (found,) = given.hypotheses[0]  # the whole: no part of a way through a third language
         words = TargetWords.of(found.ids, job.choice.model.codec.decode)
         if job.options.word_scores:
             answer.words.extend(word_scores(words, found.logprobs, span.begin))
@@ -90,39 +140,46 @@ def _sentence(
             if found.alignment is None:
                 raise unsupported("response_options.alignment", "is not told by this model")
             answer.alignment.extend(
-                links(job.choice, text, task.sentence, words, found.alignment, span.begin)
+                links(job.choice, text, sentence, words, found.alignment, span.begin)
             )
     return answer
 
 
-def _quality(
-    job: Job, tasks: Sequence[Task], found: Sequence[Found]
-) -> translation_pb2.QualityEstimate:
+def _quality(job: Job, sentences: Sequence[Said]) -> translation_pb2.QualityEstimate:
     produced = [
-        Produced.of(each, len(task.search.given), len(task.source.ids))
-        for task, each in zip(tasks, found, strict=True)
+        Produced.of(found, len(task.search.given), len(task.source.ids))
+        for task, found in _best(sentences)
     ]
-    return estimate(job.choice, job.calibration, produced, _mean_logprob(tasks, found))
+    return estimate(job.choice, job.calibration, produced, _mean_logprob(sentences))
 
 
-def _mean_logprob(tasks: Sequence[Task], found: Sequence[Found]) -> float:
+def _mean_logprob(sentences: Sequence[Said], rank: int = 0) -> float:
     """Over all pieces that were searched for; given pieces have 0."""
-    given = sum(len(task.search.given) for task in tasks)
-    count = sum(len(each.logprobs) for each in found) - given
-    return sum(sum(each.logprobs) for each in found) / max(1, count)
+    given = sum(len(task.search.given) for each in sentences for task in each.tasks)
+    found = [part for each in sentences for part in each.hypotheses[rank]]
+    count = sum(len(part.logprobs) for part in found) - given
+    return sum(sum(part.logprobs) for part in found) / max(1, count)
 
 
-def _warnings(
-    reading: Reading, best: Sequence[Found], outputs: Sequence[str]
-) -> list[common_pb2.Warning]:
-    rows = list(zip(reading.sentences, best, strict=True))
-    warnings = []
-    if any(found.truncated for found in best):
-        warnings.append(common_pb2.WARNING_TRUNCATED)
-    if any(is_loop(found.ids, sentence.pieces) for sentence, found in rows):
-        warnings.append(common_pb2.WARNING_REPETITION)
+def _best(sentences: Sequence[Said]) -> list[tuple[Task, Found]]:
+    return [part for each in sentences for part in zip(each.tasks, each.hypotheses[0], strict=True)]
+
+
+def _warnings(reading: Reading, sentences: Sequence[Said]) -> list[common_pb2.Warning]:
+    warnings = warnings_of(_best(sentences))
     spans = [sentence.span for sentence in reading.sentences]
     originals = [reading.text[span.begin : span.end] for span in spans]
+    outputs = [each.texts[0] for each in sentences]
     if any(is_copy(*each) for each in zip(originals, outputs, strict=True)):
         warnings.append(common_pb2.WARNING_COPIED_SOURCE)
+    return warnings
+
+
+def warnings_of(best: Sequence[tuple[Task, Found]]) -> list[common_pb2.Warning]:
+    """What the hypotheses themselves show."""
+    warnings = []
+    if any(found.truncated for _, found in best):
+        warnings.append(common_pb2.WARNING_TRUNCATED)
+    if any(is_loop(found.ids, task.sentence.pieces) for task, found in best):
+        warnings.append(common_pb2.WARNING_REPETITION)
     return warnings

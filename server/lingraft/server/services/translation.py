@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,21 +13,23 @@ from lingraft.server.batching import Decoded, gathered
 from lingraft.server.errors import InternalError, LanguageRequiredError, RequestError, merge
 from lingraft.server.services import detection, pairs
 from lingraft.server.services.common import Edge, batch_faults, invalid, refuse, unfilled
-from lingraft.server.services.options import option_faults, read_options
+from lingraft.server.services.onward import go_on
+from lingraft.server.services.options import option_faults, pivot_faults, read_options
 from lingraft.server.services.reading import Job, Reading, read
-from lingraft.server.services.registry import Choice, Registry
-from lingraft.server.services.translating import Futures, compose, submit
+from lingraft.server.services.registry import Registry
+from lingraft.server.services.served import Choice
+from lingraft.server.services.translating import Futures, Step, abandon, compose, said, submit
 from lingraft.server.status import to_status
 from lingraft.v1 import translation_pb2, translation_pb2_grpc
 
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What became of one text, and what it took."""
+    """What became of one text, and what it took: a step, or two through a third language."""
 
     result: translation_pb2.TranslationResult
     reading: Reading
-    decoded: Sequence[Decoded] = ()
+    steps: tuple[Step, ...] = ()
 
 
 class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
@@ -43,7 +45,7 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
         began = self._edge.clock()
         job = await self._job(request, context)
         reading = self._edge.clock()
-        readings, futures = await self._begin(job, request, context)
+        readings, futures = await self._begin(job, request)
         read_s = self._edge.clock() - reading
         outcomes = await self._outcomes(job, readings, futures)
         response = translation_pb2.TranslateTextResponse(
@@ -60,7 +62,7 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
     ) -> AsyncIterator[translation_pb2.StreamTranslateTextResponse]:
         """Answers each text as soon as it is done."""
         job = await self._job(request, context)
-        readings, futures = await self._begin(job, request, context)
+        readings, futures = await self._begin(job, request)
 
         async def numbered(index: int) -> tuple[int, _Outcome]:
             return index, await self._outcome(job, readings[index], futures[index])
@@ -71,7 +73,7 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
                 index, outcome = await done
                 yield _stream_response(index, outcome.result)
         finally:
-            _abandon(futures)
+            abandon(futures)
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def ListLanguagePairs(  # noqa: N802 -- a name of the API
@@ -94,37 +96,56 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
         """Checks the whole request; all faults are refused at once."""
         faults = batch_faults(self._edge, request, "contents")
         try:
-            choice = await self._choose(request, context, may_read=not faults)
+            deadline = self._edge.deadline(context)
+            choice = await self._choose(request, deadline, may_read=not faults)
         except RequestError as fault:
             raise merge([*faults, *option_faults(request, None), fault]) from fault
-        defaults = choice.model.bundle.decoding
-        refuse([*faults, *option_faults(request, defaults)])
-        return Job(choice, read_options(request, defaults), self._edge)
+        steps = [choice, choice.onward] if choice.onward else [choice]
+        for defaults in dict.fromkeys(step.model.bundle.decoding for step in steps):
+            faults += option_faults(request, defaults)
+        if choice.onward:
+            faults += pivot_faults(request)
+        refuse(faults)
+        return self._planned(choice, request, deadline, pivot=False)
+
+    def _planned(
+        self,
+        choice: Choice,
+        request: translation_pb2.TranslateTextRequest,
+        deadline: float,
+        *,
+        pivot: bool,
+    ) -> Job:
+        options = read_options(request, choice.model.bundle.decoding)
+        following = choice.onward
+        onward = self._planned(following, request, deadline, pivot=True) if following else None
+        return Job(choice, options, self._edge, deadline, pivot, onward)
 
     async def _choose(
-        self, request: translation_pb2.TranslateTextRequest, context: Any, may_read: bool
+        self, request: translation_pb2.TranslateTextRequest, deadline: float, may_read: bool
     ) -> Choice:
         """Who answers; where only the texts can tell the source, they do, if they may be read."""
         if not request.target_language:
             raise invalid("target_language", "is missing")
         try:
             return self._registry.translator(
-                request.model, request.source_language, request.target_language
+                request.model,
+                request.source_language,
+                request.target_language,
+                through_third=request.allow_pivot,
             )
         except LanguageRequiredError as refused:
             if not may_read:  # a call that is refused anyway takes no model's time
                 raise
-            deadline = self._edge.deadline(context)
             return await detection.told_by_texts(
                 self._registry, self._edge, request, refused, deadline
             )
 
     async def _begin(
-        self, job: Job, request: translation_pb2.TranslateTextRequest, context: Any
+        self, job: Job, request: translation_pb2.TranslateTextRequest
     ) -> tuple[list[Reading], list[Futures]]:
-        deadline = self._edge.deadline(context)
         readings = await asyncio.to_thread(read, job, list(request.contents))
-        return readings, submit(job, readings, deadline)
+        return readings, submit(job, readings)
 
     async def _outcomes(
         self, job: Job, readings: Sequence[Reading], futures: Sequence[Futures]
@@ -134,27 +155,24 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
         try:
             return await asyncio.gather(*(self._outcome(job, *text) for text in texts))
         finally:
-            _abandon(futures)
+            abandon(futures)
 
     async def _outcome(self, job: Job, reading: Reading, futures: Futures) -> _Outcome:
         """Waits for the sentences of one text. Errors that end the whole call are raised."""
         try:
             if reading.error is not None:
                 raise reading.error
-            decoded = await gathered(futures)
-            translation = compose(job, reading, decoded)
+            step = Step(reading.tasks, await gathered(futures))
+            steps: tuple[Step, ...] = (step,)
+            if job.onward is None:
+                translation = compose(job, reading, said(job, step))
+            else:
+                steps, translation = await go_on(job, job.onward, reading, step)
         except (RequestError, InternalError) as error:
             result = translation_pb2.TranslationResult(error=to_status(error))
             return _Outcome(result, reading)
         result = translation_pb2.TranslationResult(translation=translation)
-        return _Outcome(result, reading, decoded)
-
-
-def _abandon(futures: Sequence[Futures]) -> None:
-    """Takes back what nobody waits for any more; what is done stays done."""
-    for text in futures:
-        for future in text:
-            future.cancel()
+        return _Outcome(result, reading, steps)
 
 
 def _stream_response(
@@ -166,9 +184,10 @@ def _stream_response(
 
 
 def _usage(outcomes: Sequence[_Outcome]) -> translation_pb2.UsageStats:
-    answered = [outcome for outcome in outcomes if outcome.decoded]
-    tasks = [task for outcome in answered for task in outcome.reading.tasks]
-    produced = [decoded.found[0] for outcome in answered for decoded in outcome.decoded]
+    answered = [outcome for outcome in outcomes if outcome.steps]
+    steps = [step for outcome in answered for step in outcome.steps]
+    tasks = [task for step in steps for task in step.tasks]
+    produced = [decoded.found[0] for step in steps for decoded in step.decoded]
     return translation_pb2.UsageStats(
         input_characters=sum(len(outcome.reading.text) for outcome in answered),
         input_tokens=sum(len(task.source.ids) for task in tasks),
@@ -179,12 +198,17 @@ def _usage(outcomes: Sequence[_Outcome]) -> translation_pb2.UsageStats:
 def _timings(
     outcomes: Sequence[_Outcome], read_s: float, total_s: float
 ) -> translation_pb2.Timings:
-    rows = [decoded for outcome in outcomes for decoded in outcome.decoded]
+    """Of steps that follow each other the sum, of texts side by side the longest."""
+
+    def longest(of: Callable[[Decoded], float]) -> float:
+        steps = ([max(map(of, step.decoded), default=0.0) for step in o.steps] for o in outcomes)
+        return max(map(sum, steps), default=0.0)
+
     return translation_pb2.Timings(
         total=_duration(total_s),
-        queue=_duration(max((row.queue_s for row in rows), default=0.0)),
+        queue=_duration(longest(lambda row: row.queue_s)),
         text=_duration(read_s),
-        inference=_duration(max((row.model_s for row in rows), default=0.0)),
+        inference=_duration(longest(lambda row: row.model_s)),
     )
 
 

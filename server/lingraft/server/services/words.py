@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from lingraft.server.services.registry import Choice
+from lingraft.server.services.served import Choice
 from lingraft.server.text import Sentence, Span
 from lingraft.v1 import common_pb2, translation_pb2
 
