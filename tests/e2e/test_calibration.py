@@ -24,7 +24,7 @@ from lingraft.server.services.options import read_options
 from lingraft.server.services.reading import Job, read
 from lingraft.server.services.scoring import calibrated
 from lingraft.server.services.thresholds import decide
-from lingraft.server.services.translating import compose, submit
+from lingraft.server.services.translating import Step, compose, said, submit
 from lingraft.training.calibrate import (
     FEATURES,
     Acceptability,
@@ -140,21 +140,20 @@ def _job(calibrated: Calibrated, texts: Sequence[str], *, quality: bool) -> Job:
     )
     choice = Registry([calibrated.served]).translator("", "en", "yo")
     options = read_options(request, choice.model.bundle.decoding)
-    return Job(choice, options, Edge(1000, 1000, 1000, _PATIENCE_S, time.monotonic))
+    edge = Edge(1000, 1000, 1000, _PATIENCE_S, time.monotonic)
+    return Job(choice, options, edge, time.monotonic() + _PATIENCE_S)
 
 
 def _answers(calibrated: Calibrated, texts: Sequence[str]) -> Iterator[tuple[Produced, Any]]:
     """What the server decoded for each text, and its answer, by the services' own functions."""
     job = _job(calibrated, texts, quality=True)
     readings = read(job, list(texts))
-    for reading, futures in zip(
-        readings, submit(job, readings, time.monotonic() + _PATIENCE_S), strict=True
-    ):
+    for reading, futures in zip(readings, submit(job, readings), strict=True):
         decoded = [future.result(_PATIENCE_S) for future in futures]
         (task,), (best,) = reading.tasks, [each.found[0] for each in decoded]
         assert best.alignment is not None
         made = Produced(best.ids, best.logprobs, len(task.source.ids), coverage_of(best.alignment))
-        yield made, compose(job, reading, decoded)
+        yield made, compose(job, reading, said(job, Step(reading.tasks, decoded)))
 
 
 def test_the_server_says_what_training_computes_from_the_same_numbers(

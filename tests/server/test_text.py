@@ -15,8 +15,10 @@ from lingraft.server.bundle import Bundle
 from lingraft.server.text import (
     TextCodec,
     assemble,
+    is_circle,
     is_copy,
     is_loop,
+    is_wordless,
     neutralize_tags,
     segment,
     split_sentences,
@@ -199,15 +201,60 @@ def test_special_ids_say_nothing(codec: TextCodec, translation_bundle: Bundle) -
         ([], [], False),
     ],
 )
-def test_a_loop_is_told_from_a_short_repetition(
+def test_a_circle_of_pieces_is_told_from_a_short_repetition(
     ids: list[int], source: list[int], loop: bool
 ) -> None:
     """And a source that repeats itself excuses its translation."""
-    assert is_loop(ids, source) is loop
+    assert is_circle(ids, source) is loop
+
+
+@pytest.mark.parametrize(
+    ("source", "output", "loop"),
+    [
+        ("Rain falls.", "La pluie la pluie la pluie tombe.", True),
+        ("Rain falls.", "La pluie, la pluie tombe.", False),
+        ("No, no, no!", "Non, non, non !", False),
+        ("very very very very good", "très très très bon", False),
+        ("Rain", "Requinnnnnnnt", True),
+        ("Raaaaaaaain", "Pluiiiiiiiie", False),
+        ("It cost 100000000 francs.", "Il coûtait 100000000 francs.", False),
+        ("--------", "________", False),
+        (
+            "The boat waits at the river for our friend the teacher, who carries a letter.",
+            "the meals of the stead of the meals of the living of the stead of the meals of the "
+            "living of the stead",
+            True,
+        ),
+        ("", "", False),
+    ],
+)
+def test_a_loop_of_text_is_told_from_what_the_source_repeats(
+    source: str, output: str, loop: bool
+) -> None:
+    """Phrases, strings of letters, and going round among a few words."""
+    assert is_loop(source, output) is loop
+
+
+def test_a_text_of_one_letter_is_looked_at_in_no_time() -> None:
+    """The work grows with the text and not with its square: steps of the rule are bounded."""
+    assert is_loop("a", "b" * 200_000)
+    assert not is_loop("a", "bc " * 2 + "d")
+
+
+def test_an_output_without_words_is_told() -> None:
+    """Where the source has some."""
+    assert is_wordless("Rain?", "…")
+    assert not is_wordless("…!", "?")
+    assert not is_wordless("Rain", "7")
 
 
 def test_a_copy_is_told_from_what_may_stay_as_it_is() -> None:
-    """Names, numbers and single words are no copies."""
+    """Names, numbers, addresses and single words may; a word more or less is no excuse."""
+    assert is_copy("The boat waits at the river.", "The boat waits at river.")
+    assert not is_copy("The boat waits at the river.", "Le boat waits auf der Straße.")
+    assert not is_copy(
+        "https://a.example https://b.example c@d.example", "https://a.example c@d.example"
+    )
     assert is_copy("The boat waits.", "the  boat waits.")
     assert not is_copy("The boat waits.", "Le bateau attend.")
     assert not is_copy("Honolulu", "Honolulu")

@@ -41,6 +41,7 @@ class Warning(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     WARNING_DEGRADED_BEAM: _ClassVar[Warning]
     WARNING_PIVOTED: _ClassVar[Warning]
     WARNING_LANGUAGE_UNSUPPORTED: _ClassVar[Warning]
+    WARNING_WORDLESS: _ClassVar[Warning]
 PAIR_STATUS_UNSPECIFIED: PairStatus
 PAIR_STATUS_TRAINED: PairStatus
 PAIR_STATUS_TRANSFER: PairStatus
@@ -64,6 +65,7 @@ WARNING_MARKUP_REPAIRED: Warning
 WARNING_DEGRADED_BEAM: Warning
 WARNING_PIVOTED: Warning
 WARNING_LANGUAGE_UNSUPPORTED: Warning
+WARNING_WORDLESS: Warning
 
 class TextSpan(_message.Message):
     __slots__ = ("begin", "end")

@@ -39,7 +39,8 @@ async def go_on(job: Job, onward: Job, reading: Reading, step: Step) -> _Answer:
     Raises InternalError when one of the models had nothing to say, RequestError where the
     translation of the first is too much for the second, and as the scheduler.
     """
-    middle = [each.texts[0] for each in said(job, step)]
+    first = said(job, step)
+    middle = [each.texts[0] for each in first]
     spoken = [text for text in middle if text.strip()]
     if not spoken:
         raise InternalError("the model gave an empty translation")
@@ -49,7 +50,7 @@ async def go_on(job: Job, onward: Job, reading: Reading, step: Step) -> _Answer:
     nothing = Said((), ("",) * onward.options.hypotheses, ((),) * onward.options.hypotheses)
     sentences = [next(ready) if text.strip() else nothing for text in middle]
     answer = compose(onward, reading, sentences)
-    return (step, *steps), _told(job, onward, answer, step)
+    return (step, *steps), _told(job, reading, first, answer)
 
 
 async def _second(onward: Job, readings: Sequence[Reading]) -> list[Step]:
@@ -77,11 +78,11 @@ def _joined(onward: Job, reading: Reading, step: Step) -> Said:
 
 
 def _told(
-    job: Job, onward: Job, answer: translation_pb2.Translation, first: Step
+    job: Job, reading: Reading, first: Sequence[Said], answer: translation_pb2.Translation
 ) -> translation_pb2.Translation:
     """The answer with what the first step adds, and with the way it went."""
     language = job.choice.pair.source
-    warnings = [*warnings_of(first.best), *answer.warnings, common_pb2.WARNING_PIVOTED]
+    warnings = [*warnings_of(reading, first), *answer.warnings, common_pb2.WARNING_PIVOTED]
     answer.detected_language = language if job.choice.inferred else ""
     answer.detected_language_confidence = job.choice.confidence
     answer.pair_status = common_pb2.PAIR_STATUS_PIVOT

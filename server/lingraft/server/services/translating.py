@@ -13,7 +13,7 @@ from lingraft.server.services.common import unsupported
 from lingraft.server.services.quality import Produced, estimate
 from lingraft.server.services.reading import Job, Reading, Task
 from lingraft.server.services.words import TargetWords, links, word_scores
-from lingraft.server.text import Sentence, Span, assemble, is_copy, is_loop
+from lingraft.server.text import Sentence, Span, assemble, is_circle, is_copy, is_loop, is_wordless
 from lingraft.v1 import common_pb2, translation_pb2
 
 Futures = list[Future[Decoded]]  # one for each sentence of a text
@@ -25,11 +25,6 @@ class Step:
 
     tasks: tuple[Task, ...]
     decoded: Sequence[Decoded]
-
-    @property
-    def best(self) -> list[tuple[Task, Found]]:
-        """Each sentence with its best hypothesis."""
-        return [(task, each.found[0]) for task, each in zip(self.tasks, self.decoded, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -95,7 +90,7 @@ def compose(job: Job, reading: Reading, sentences: Sequence[Said]) -> translatio
         model=job.choice.model.name,
         pair_status=job.choice.model.evidence(pair).status,
         alternatives=_alternatives(reading, sentences, assembled.text),
-        warnings=_warnings(reading, sentences),
+        warnings=warnings_of(reading, sentences),
     )
     if job.options.sentences:
         rows = zip(reading.sentences, sentences, assembled.spans, strict=True)
@@ -165,21 +160,19 @@ def _best(sentences: Sequence[Said]) -> list[tuple[Task, Found]]:
     return [part for each in sentences for part in zip(each.tasks, each.hypotheses[0], strict=True)]
 
 
-def _warnings(reading: Reading, sentences: Sequence[Said]) -> list[common_pb2.Warning]:
-    warnings = warnings_of(_best(sentences))
+def warnings_of(reading: Reading, sentences: Sequence[Said]) -> list[common_pb2.Warning]:
+    """What the answers show, sentence by sentence, and as a whole for loops over sentences."""
+    best = _best(sentences)
     spans = [sentence.span for sentence in reading.sentences]
     originals = [reading.text[span.begin : span.end] for span in spans]
     outputs = [each.texts[0] for each in sentences]
-    if any(is_copy(*each) for each in zip(originals, outputs, strict=True)):
-        warnings.append(common_pb2.WARNING_COPIED_SOURCE)
-    return warnings
-
-
-def warnings_of(best: Sequence[tuple[Task, Found]]) -> list[common_pb2.Warning]:
-    """What the hypotheses themselves show."""
-    warnings = []
-    if any(found.truncated for _, found in best):
-        warnings.append(common_pb2.WARNING_TRUNCATED)
-    if any(is_loop(found.ids, task.sentence.pieces) for task, found in best):
-        warnings.append(common_pb2.WARNING_REPETITION)
-    return warnings
+    rows = list(zip(originals, outputs, strict=True))
+    whole = [(reading.text, " ".join(outputs))] if len(rows) > 1 else []
+    circles = (is_circle(found.ids, task.sentence.pieces) for task, found in best)
+    signs = {
+        common_pb2.WARNING_TRUNCATED: any(found.truncated for _, found in best),
+        common_pb2.WARNING_REPETITION: any(circles) or any(is_loop(*r) for r in (*rows, *whole)),
+        common_pb2.WARNING_COPIED_SOURCE: any(is_copy(*row) for row in rows),
+        common_pb2.WARNING_WORDLESS: any(is_wordless(*row) for row in rows),
+    }
+    return [warning for warning, shown in signs.items() if shown]
