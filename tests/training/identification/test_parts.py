@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lingraft.training.export.graph import serialise
-from lingraft.training.export.identifier import Hashing, identifier_graph
+from lingraft.training.export.hashing import HashedTable
+from lingraft.training.export.identifier import identifier_graph
 from lingraft.training.export.runtime import classify
 from lingraft.training.identification.alphabet import (
     DIGIT,
@@ -20,8 +21,8 @@ from lingraft.training.identification.alphabet import (
     alphabet_of,
 )
 from lingraft.training.identification.model import Identifier, settle
-from lingraft.training.identification.ngrams import FACTOR, MODULUS, SALT, SPREAD, NGrams
 from lingraft.training.identification.outliers import Outliers
+from lingraft.training.vocabulary.ngrams import NGrams
 
 ALPHABET = Alphabet("abcdeñṣ")
 
@@ -62,8 +63,9 @@ def test_every_ngram_has_a_row() -> None:
 @given(st.lists(st.text(max_size=60), min_size=1, max_size=5))
 def test_the_graph_says_what_the_model_says(texts: list[str]) -> None:
     """For any code points, alone or beside longer texts."""
-    model, rule = made(longest=100), Hashing(4, FACTOR, MODULUS, SPREAD, SALT)
-    graph = identifier_graph(ALPHABET.table, model.table, model.bias, rule)
+    model = made(longest=100)
+    hashed = HashedTable(model.ngrams, model.table)
+    graph = identifier_graph(ALPHABET.table, hashed, model.bias)
     rows = [[32, *map(ord, text), 32] for text in texts]
     logits = classify(serialise(graph), rows, 0)
     np.testing.assert_allclose(logits, model.logits(texts), atol=1e-5)

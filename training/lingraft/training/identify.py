@@ -11,7 +11,6 @@ import numpy as np
 from lingraft.training.identification.alphabet import alphabet_of
 from lingraft.training.identification.measure import Identification, measure
 from lingraft.training.identification.model import Identifier, fit, settle
-from lingraft.training.identification.ngrams import NGrams
 from lingraft.training.identification.texts import (
     UNDETERMINED,
     Lines,
@@ -21,6 +20,7 @@ from lingraft.training.identification.texts import (
     read_strangers,
 )
 from lingraft.training.recipe.recipes import IdentifyRecipe
+from lingraft.training.vocabulary.ngrams import NGrams
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from lingraft.training.identification.alphabet import Alphabet
-from lingraft.training.identification.ngrams import NGrams
 from lingraft.training.identification.texts import UNDETERMINED
 from lingraft.training.recipe.identification import Fitting
+from lingraft.training.vocabulary.ngrams import NGrams
 
 _BATCH = 2000  # texts that are read at once
 _SETTLING_STEPS = 200  # of L-BFGS, at most: two numbers are fitted

@@ -9,12 +9,12 @@ from typing import Any
 
 from lingraft.training.data.licences import strictest
 from lingraft.training.export import ClassifierDev, write_classifier
-from lingraft.training.export.identifier import Hashing, identifier_graph
+from lingraft.training.export.hashing import HashedTable
+from lingraft.training.export.identifier import identifier_graph
 from lingraft.training.export.manifest import FORMAT_VERSION
 from lingraft.training.export.runtime import Ids
 from lingraft.training.export.weights import Floats
 from lingraft.training.identification.measure import Identification, Share
-from lingraft.training.identification.ngrams import FACTOR, MODULUS, SALT, SPREAD
 from lingraft.training.identification.texts import UNDETERMINED
 from lingraft.training.identify import Identified
 from lingraft.training.vocabulary.normalise import UNICODE_FORM
@@ -34,7 +34,7 @@ def export_identifier(found: Identified, folder: Path) -> pb.Bundle:
         ParityError: the graph gives some dev text other logits than the model.
     """
     model = found.model
-    hashing = Hashing(model.ngrams.orders, FACTOR, MODULUS, SPREAD, SALT)
+    hashed = HashedTable(model.ngrams, model.table)
     some = [*found.dev, ("7", UNDETERMINED)]
     dev = ClassifierDev(
         name=" + ".join(dict.fromkeys(source.name for source in found.recipe.dev)),
@@ -45,7 +45,7 @@ def export_identifier(found: Identified, folder: Path) -> pb.Bundle:
     return write_classifier(
         folder,
         _facts(found),
-        lambda: identifier_graph(model.alphabet.table, model.table, model.bias, hashing),
+        lambda: identifier_graph(model.alphabet.table, hashed, model.bias),
         dev,
         {"report.json": identification_report(found)},
         [pb.PRECISION_INT8],
