@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from transformers.models.marian.modeling_marian import MarianEncoder
 
+from lingraft.training.adapt.apart import Apart
 from lingraft.training.baselines.tfidf import Tfidf, fit_tfidf
 from lingraft.training.data.batches import Corpus
 from lingraft.training.data.labelled import LabelledRow
@@ -24,12 +26,14 @@ from lingraft.training.measure.metrics import confusion_statistics, macro_f1_of_
 from lingraft.training.models.classifier import ClassificationLoss, SequenceClassifier, predict
 from lingraft.training.models.marian import digest_of, load_weights
 from lingraft.training.models.tensors import all_batches, collate, targets
+from lingraft.training.models.wide import PREFIX
 from lingraft.training.parents.find import ParentModel
 from lingraft.training.recipe.identity import identity_of
 from lingraft.training.recipe.recipes import ClassifyRecipe, Gate
 from lingraft.training.run.arms import Arm, Build, Built
 from lingraft.training.run.loop import Job
 from lingraft.training.vocabulary.codec import Codec
+from lingraft.training.vocabulary.ngrams import NGrams
 
 TFIDF = "tfidf"
 Guesses = list[list[int]]  # predicted labels' indices of every set, in order
@@ -63,6 +67,7 @@ def train(start: Start, recipe: ClassifyRecipe, labels: Labels, output: Path) ->
         identity=identity_of(recipe, rows, start.sha256),
         adaptation=start.adaptation,
         origin=start.origin,
+        apart=apart_of(recipe),
     )
     dev = all_batches(_corpus(recipe, start.codec, labels, labels.select), start.codec.pad)
     build = _builder(start, recipe, labels, staged)
@@ -91,13 +96,26 @@ def _builder(
                 load_weights(encoder, before)
             torch.manual_seed(seed)
             classes = len(labels.names)
-            model = SequenceClassifier(encoder, classes, start.codec.pad, dropout)
-            loss = ClassificationLoss(model, recipe.training.label_smoothing)
-            return loss, lambda: macro_f1(predict(model, ids), truth, classes)
+            loss = new_loss(encoder, recipe, classes, start.codec.pad, dropout)
+            return loss, lambda: macro_f1(predict(loss.model, ids), truth, classes)
 
         return build
 
     return of_seed
+
+
+def new_loss(
+    encoder: MarianEncoder, recipe: ClassifyRecipe, classes: int, pad: int, dropout: float
+) -> ClassificationLoss:
+    """A classifier before training, on an encoder, as the recipe wants it, with its loss."""
+    ngrams = NGrams(recipe.wide.orders, recipe.wide.bits) if recipe.wide else None
+    model = SequenceClassifier(encoder, classes, pad, dropout, ngrams)
+    return ClassificationLoss(model, recipe.training.label_smoothing)
+
+
+def apart_of(recipe: ClassifyRecipe) -> Apart | None:
+    """What of a classifier trains at a rate of its own: the table, in every arm."""
+    return Apart(PREFIX, recipe.wide.rate) if recipe.wide else None
 
 
 def macro_f1(guesses: Sequence[int], truth: Sequence[int], classes: int) -> float:

@@ -24,7 +24,8 @@ _BLOCKS = {
     "fc2": ("ffn", "fc2"),
     "final_layer_norm": ("ffn", "fc2"),
 }
-_OUTSIDE = {"head": "head", "lm_head": "output"}  # all else outside of the layers: embeddings
+# All else outside of the layers is embeddings.
+_OUTSIDE = {"head": "head", "wide": "wide", "lm_head": "output"}
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ class Watch:
 class Part:
     """A part by name ("encoder.0.self_attention"): the names of its weights, and its states.
 
-    watch: None where a part has no states by position (the head of a classifier, an output layer).
+    watch: None where a part has no states by position (a classifier's head and table, an output
+        layer).
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""A classifier: a translation encoder, the mean of its states, a linear head."""
+"""A classifier: a translation encoder, the mean of its states, a linear head, perhaps a table."""
 
 from __future__ import annotations
 
@@ -12,14 +12,26 @@ from torch.nn.functional import cross_entropy
 from transformers.models.marian.modeling_marian import MarianEncoder
 
 from lingraft.training.models.tensors import pad_rows
+from lingraft.training.models.wide import WideTable
+from lingraft.training.vocabulary.ngrams import NGrams
 
 _BATCH = 64
 
 
 class SequenceClassifier(nn.Module):
-    """Logits of `labels` classes from source ids (pieces and eos, no language tag)."""
+    """Logits of `labels` classes from source ids (pieces and eos, no language tag).
 
-    def __init__(self, encoder: MarianEncoder, labels: int, pad: int, dropout: float) -> None:
+    With `ngrams`, the logits of a table of the text's n-grams are added (`models/wide.py`).
+    """
+
+    def __init__(
+        self,
+        encoder: MarianEncoder,
+        labels: int,
+        pad: int,
+        dropout: float,
+        ngrams: NGrams | None = None,
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.head = nn.Linear(encoder.config.d_model, labels)
@@ -27,6 +39,7 @@ class SequenceClassifier(nn.Module):
         self._dropout = nn.Dropout(dropout)
         nn.init.normal_(self.head.weight, std=0.02)
         nn.init.zeros_(self.head.bias)
+        self.wide = WideTable(ngrams, labels, pad) if ngrams else None
 
     def forward(self, source: Tensor) -> Tensor:
         """Logits [B, labels] of padded ids [B, S]."""
@@ -35,7 +48,7 @@ class SequenceClassifier(nn.Module):
             input_ids=source, attention_mask=real.long()
         ).last_hidden_state.float()
         logits: Tensor = self.head(self._dropout(mean_state(states, real)))
-        return logits
+        return logits if self.wide is None else logits + self.wide(source)
 
 
 def mean_state(states: Tensor, real: Tensor) -> Tensor:

@@ -6,7 +6,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from lingraft.training.recipe.settings import Column, Fraction, Language, Positive, Rate, Strict
+from lingraft.training.recipe.settings import (
+    Buckets,
+    Column,
+    Fraction,
+    Language,
+    Orders,
+    Positive,
+    Rate,
+    Strict,
+)
 
 PLACE = "{language}"  # in a path or a column's name: one source of many languages
 _Languages = Annotated[list[Language], Field(min_length=1)]
@@ -45,8 +54,8 @@ class Strangers(Strict):
 class Counted(Strict):
     """What is counted: n-grams of up to `orders` characters, in 2^`bits` buckets."""
 
-    orders: Annotated[int, Field(ge=1, le=8)] = 5
-    bits: Annotated[int, Field(ge=8, le=20)] = 16
+    orders: Orders = 5
+    bits: Buckets = 16
     longest: Positive = 1000  # characters of a text that are read
 
 

@@ -35,6 +35,7 @@ from lingraft.training.recipe.settings import (
 )
 from lingraft.training.recipe.stages import Stage
 from lingraft.training.recipe.synthesis import Monolingual
+from lingraft.training.recipe.wide import Wide
 
 __all__ = [
     "SHIPPED",
@@ -156,6 +157,7 @@ class ClassifyRecipe(_Experiment):
     """A classifier on a parent's encoder, with controls."""
 
     task: Literal["classify"]
+    wide: Wide | None = None  # unset: the encoder and its head alone
     controls: ClassifyControls = ClassifyControls()
     train: Annotated[list[Labelled], Field(min_length=1)]
     dev: Annotated[list[Labelled], Field(min_length=1)]

@@ -42,6 +42,9 @@ Column = Annotated[int | str, BeforeValidator(_column)]
 _OptionalColumn = Annotated[
     int | str | None, BeforeValidator(_column), Field(validate_default=True)
 ]
+# Of hashed n-grams: the longest, and the logarithm to base 2 of the rows they share.
+Orders = Annotated[int, Field(ge=1, le=8)]
+Buckets = Annotated[int, Field(ge=8, le=20)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 
 

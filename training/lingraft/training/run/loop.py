@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lingraft.training.adapt.adapted import Adapted, adapt
+from lingraft.training.adapt.apart import Apart
 from lingraft.training.adapt.moments import keep_moments
 from lingraft.training.adapt.origin import Origin
 from lingraft.training.data.batches import BatchPlan, Corpus, epoch_batches
@@ -45,6 +46,7 @@ class Job:
         run sees what it would have seen.
     identity: what a resumed run must share with the one that began: settings, data, parent.
     adaptation: what trains, and what pulls it back; origin: the parent, as far as that needs it.
+    apart: what trains beside the model, at a rate of its own.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Job:
     epoch_collate: Callable[[int], Collate] | None = None
     adaptation: Adaptation = field(default_factory=Adaptation)
     origin: Origin = field(default_factory=Origin)
+    apart: Apart | None = None
 
 
 def run(job: Job, module: nn.Module, score: Score) -> State:
@@ -87,7 +90,7 @@ def run(job: Job, module: nn.Module, score: Score) -> State:
     if job.settings.threads:
         torch.set_num_threads(job.settings.threads)
     module.to(accelerator.device)
-    adapted = adapt(module, job.adaptation, job.origin, seed=job.seed)
+    adapted = adapt(module, job.adaptation, job.origin, seed=job.seed, apart=job.apart)
     optimizer = _optimizer(job.settings, adapted)
     checkpoints = Checkpoints(job.folder, _identity(job), job.settings.average_last)
     state = checkpoints.restore(module, optimizer)
@@ -177,7 +180,7 @@ def _step(
         smoothed, plain = module(batch)
     accelerator.backward(smoothed / share)
     moving.adapted.adjust(state.step)
-    norm = accelerator.clip_grad_norm_(module.parameters(), job.settings.clip_norm)
+    norm = _clip(moving)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     # Read after the step, so that a GPU is waited for once; nothing has been saved yet.
@@ -185,6 +188,14 @@ def _step(
     if not (math.isfinite(total) and math.isfinite(length)):
         raise not_finite(total / tokens, length, rate)
     return total / tokens, tokens
+
+
+def _clip(moving: _Run) -> Tensor:
+    """Clip the gradient of each part of the model by its own norm; the largest of these norms."""
+    clip = moving.job.settings.clip_norm
+    parts = moving.adapted.clipped
+    norms = [moving.accelerator.clip_grad_norm_(part, clip) for part in parts]
+    return torch.stack(norms).max()
 
 
 def _keep(

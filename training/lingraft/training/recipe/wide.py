@@ -1,0 +1,23 @@
+"""The wide part of a classifier: what is counted beside the encoder, and how fast it learns."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from lingraft.training.recipe.settings import Buckets, Orders, Strict
+
+
+class Wide(Strict):
+    """A table of hashed piece n-grams whose logits are added to the head's (`models/wide.py`).
+
+    Every neural arm has it, so that a gain is still that of the parent; TF-IDF counts already.
+
+    rate: the table's learning rate as a multiple of the encoder's. A row learns from the few texts
+        that have its n-gram, and begins at zero, where a parent's weights are near their end.
+    """
+
+    orders: Orders = 2
+    bits: Buckets = 16
+    rate: Annotated[float, Field(gt=0)] = 20.0
