@@ -16,6 +16,7 @@ from lingraft.training.recipe.recipes import (
     load_recipe,
     resolve_path,
 )
+from lingraft.training.recipe.wide import Wide
 
 GRAFT = """\
 task = "graft"
@@ -126,7 +127,7 @@ METHODS = (
 
 def test_every_method_has_a_recipe_of_its_own() -> None:
     """Found by its name, and its experiment is called by it."""
-    classifiers = {"few-shot", "frozen-encoder", "masked-lm", "translate-train"}
+    classifiers = {"few-shot", "frozen-encoder", "masked-lm", "translate-train", "wide"}
     there = {path.stem for path in (SHIPPED / "methods").iterdir()}
     assert there == {*METHODS, *classifiers}
     for name in METHODS:
@@ -187,6 +188,22 @@ def test_a_fault_in_the_second_table_of_an_array_has_that_tables_line(faults: Fa
     (found,) = faults(GRAFT + second)
     assert found.startswith(f"line {len((GRAFT + second).splitlines())}: train[1].target: ")
     assert "'yoruba' is unknown: use BCP-47" in found
+
+
+def test_a_wide_part_is_off_unless_asked_for_and_told_its_faults(
+    faults: Faults, tmp_path: Path
+) -> None:
+    """An empty table is enough; of a translation it is no setting."""
+    path = tmp_path / "a.toml"
+    for text, wanted in ((CLASSIFY, None), (CLASSIFY + "\n[wide]\n", Wide())):
+        path.write_text(text, encoding="utf-8")
+        recipe = load_recipe(str(path))
+        assert isinstance(recipe, ClassifyRecipe)
+        assert recipe.wide == wanted
+    found = faults(CLASSIFY + "\n[wide]\norders = 0\nbits = 30\nrate = 0\nbit = 8\n")
+    named = [line.split(": ")[1] for line in found]
+    assert named == ["wide.orders", "wide.bits", "wide.rate", "wide.bit"]
+    assert faults(GRAFT + "\n[wide]\n")[0].endswith("wide: is not a setting of a recipe")
 
 
 def test_a_fault_in_an_inline_table_has_its_line(faults: Faults) -> None:

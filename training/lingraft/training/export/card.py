@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 from lingraft.v1 import bundle_pb2 as pb
 from lingraft.v1.common_pb2 import (
@@ -36,12 +37,21 @@ _VERDICT = {
 }
 
 
-def model_card(manifest: pb.Bundle) -> str:
+def model_card(manifest: pb.Bundle, notes: Sequence[str] = ()) -> str:
     """README.md of a bundle, in Markdown.
 
     Figures stand with their 95% interval, test set and size; what nobody measured is said to be so.
+    `notes` say of a classifier what no field of the manifest holds.
     """
-    parts = (_head, _quality, _graphs, _calibration, _data, _limits)
+    quality = partial(_quality, notes=notes)
+    parts: tuple[Callable[[pb.Bundle], Lines], ...] = (
+        _head,
+        quality,
+        _graphs,
+        _calibration,
+        _data,
+        _limits,
+    )
     return "\n".join(line for part in parts for line in part(manifest)).rstrip() + "\n"
 
 
@@ -66,7 +76,7 @@ def _head(m: pb.Bundle) -> Lines:
     yield ""
 
 
-def _quality(m: pb.Bundle) -> Lines:
+def _quality(m: pb.Bundle, notes: Sequence[str]) -> Lines:
     if m.task == pb.TASK_TRANSLATION:
         yield from ("## Directions", "")
         silent = [p for p in m.pairs if not p.metrics and not p.HasField("transfer")]
@@ -86,6 +96,7 @@ def _quality(m: pb.Bundle) -> Lines:
     yield from ("## Labels", "")
     yield f"- Labels: {', '.join(m.labels)}"
     yield f"- Languages: {', '.join(m.languages) or 'not stated'}"
+    yield from (f"- {note}" for note in notes)
     yield from _measured(m.metrics)
     if m.HasField("transfer"):
         yield from _transfer(m.transfer)

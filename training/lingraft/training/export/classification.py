@@ -23,6 +23,7 @@ from lingraft.training.export.facts import (
     refuse_negative,
     require_complete,
 )
+from lingraft.training.export.hashing import HashedTable
 from lingraft.training.export.native import nativise, store_twin
 from lingraft.training.export.parity import check_classifier_parity
 from lingraft.training.export.precisions import changes
@@ -66,6 +67,7 @@ class ClassifierExport:
             default_threshold_profile, parent, data_sources, licence. All other fields are filled
             in.
         dev: text to check and measure on.
+        wide: the table [buckets,C] of the wide part, if there is one.
         extra_files: further files of the bundle by path (`report.json`).
         precisions: graph sets of the bundle; the first is the server's default.
         threads: threads of ONNX Runtime.
@@ -78,6 +80,7 @@ class ClassifierExport:
     tokenizer: Path
     facts: pb.Bundle
     dev: ClassifierDev
+    wide: HashedTable | None = None
     extra_files: Mapping[str, Content] = field(default_factory=dict)
     precisions: tuple[pb.Precision, ...] = (pb.PRECISION_FP32, pb.PRECISION_INT8)
     threads: int = 1
@@ -97,11 +100,20 @@ def export_classifier(export: ClassifierExport, folder: Path) -> pb.Bundle:
     return write_classifier(
         folder,
         draft,
-        lambda: classifier_graph(export.config, export.encoder_state, weight, bias),
+        lambda: classifier_graph(export.config, export.encoder_state, weight, bias, export.wide),
         export.dev,
         {SPM_FILE: export.tokenizer, **export.extra_files},
         export.precisions,
         export.threads,
+        notes=[_told(export.wide)] if export.wide else (),
+    )
+
+
+def _told(wide: HashedTable) -> str:
+    rows, labels = wide.table.shape
+    return (
+        f"Wide part: hashed n-grams of 1 to {wide.ngrams.orders} pieces, {rows:,} rows of {labels} "
+        "logits, added to the encoder's"
     )
 
 
@@ -113,6 +125,8 @@ def write_classifier(
     files: Mapping[str, Content],
     precisions: Sequence[pb.Precision],
     threads: int = 1,
+    *,
+    notes: Sequence[str] = (),
 ) -> pb.Bundle:
     """Build the graphs of a classifier, check and measure them, and write the bundle.
 
@@ -124,6 +138,7 @@ def write_classifier(
         files: tokenizer and further files by path.
         precisions: graph sets of the bundle; the first is the server's default.
         threads: threads of ONNX Runtime.
+        notes: what the card says of the model that no field of the manifest holds.
 
     Raises:
         ExportError: facts are missing (all are named), or the folder cannot be written.
@@ -138,7 +153,7 @@ def write_classifier(
         _measure(draft, graphs, dev, threads)
         found = [work.glob(f"*.{PRECISION_NAMES[precision]}.*") for precision in precisions]
         written = {path.name: path for paths in found for path in paths}
-        card = {CARD_FILE: model_card(draft).encode()}
+        card = {CARD_FILE: model_card(draft, notes).encode()}
         return write_bundle(folder, draft, {**files, **written, **card})
 
 

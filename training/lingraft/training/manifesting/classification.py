@@ -17,6 +17,7 @@ from lingraft.training.export import (
     export_classifier,
     to_arrays,
 )
+from lingraft.training.export.hashing import HashedTable
 from lingraft.training.gate.significance import GRAFT
 from lingraft.training.manifesting.common import (
     facts_of,
@@ -82,7 +83,7 @@ def _classifier_export(
 ) -> ClassifierExport:
     model = graft.model.eval().cpu()
     limit = graft.recipe.training.max_tokens
-    dev = graft.data.dev
+    dev, wide = graft.data.dev, model.wide
     rows = encode_rows(graft.parent.codec, dev, limit)
     return ClassifierExport(
         config=model.encoder.config,
@@ -97,5 +98,6 @@ def _classifier_export(
             labels=graft.data.indices(dev),
             reference=lambda ids: logits(model, ids),
         ),
+        wide=HashedTable(wide.ngrams, wide.table.detach().numpy()) if wide else None,
         extra_files=reports,
     )

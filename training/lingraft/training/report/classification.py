@@ -43,6 +43,8 @@ def classification_report(graft: ClassifierGraft, *, examples: bool) -> Report:
         "provenance": provenance_of(graft.recipe, graft.parent),
         "test_openings": graft.test_openings,
     }
+    if graft.recipe.wide:
+        report["wide"] = _wide(graft)
     if graft.trust.thresholds:
         report["thresholds"] = graft.trust.thresholds.as_dict()
     if examples:
@@ -58,6 +60,18 @@ def _stages(graft: ClassifierGraft) -> list[Report]:
             made = {code: graft.data.sifted[code] for code in stage.translate_train.languages}
             row["data"] = [f"into {code}: {sifted}" for code, sifted in made.items()]
     return [*stages, last_stage("training on labels", graft.recipe, graft.arms[GRAFT])]
+
+
+def _wide(graft: ClassifierGraft) -> Report:
+    settings, wide = graft.recipe.wide, graft.model.wide
+    assert settings is not None
+    assert wide is not None
+    return {
+        "orders": settings.orders,
+        "buckets": wide.ngrams.buckets,
+        "weights": wide.table.numel(),
+        "rate": settings.rate,
+    }
 
 
 def _arms(graft: ClassifierGraft) -> Report:

@@ -148,6 +148,9 @@ def _summary(report: Document) -> list[tuple[str, Text]]:
         rows.append(("parent", str(name)))
     if (trained := report.get("training_rows")) is not None:
         rows.append(("rows trained on", words.number(trained, 0)))
+    if wide := report.get("wide"):
+        told = f"n-grams of 1 to {wide['orders']} pieces in {wide['buckets']:,} rows"
+        rows.append(("counted beside the encoder", told))
     scores = [len(a["scores"]) for r in report.get("results") or [] for a in r["arms"]]
     if scores:
         rows.append(("runs of each arm", str(max(scores))))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,101 +19,12 @@ from lingraft.training.gate.significance import GRAFT
 from lingraft.training.manifesting.classification import export_classifier_graft
 from lingraft.training.models.marian import load_model, new_model, shape_of, weights_of
 from lingraft.training.planning.dry_run import plan
-from lingraft.training.recipe.recipes import ClassifyRecipe, load_recipe
-from lingraft.training.recipe.settings import Labelled, Training
-from lingraft.training.recipe.stages import Stage
 from lingraft.training.recipe.synthesis import GREEDY
 from lingraft.training.report.classification import classification_report
 from lingraft.training.synthesis.generate import load_translator
 
-Rows = Sequence[Sequence[str]]
 Weights = dict[str, Tensor]
-
-TRAINING = Training(
-    learning_rate=1e-2,
-    warmup_steps=2,
-    max_steps=12,
-    batch_tokens=400,
-    evaluate_every=12,
-    save_every=12,
-    average_last=1,
-    precision="fp32",
-    threads=1,
-)
 RANDOM = "random-parent"
-
-
-def _label(text: str) -> str:
-    return "trade" if any(verb in text for verb in ("sells", "carries", "finds")) else "other"
-
-
-@dataclass(frozen=True)
-class Toy:
-    """Labelled toy text on disk, and shipped recipes that read it."""
-
-    parent: Path
-    data: Path
-
-    def recipe(self, name: str, **changes: Any) -> ClassifyRecipe:
-        """The shipped recipe `methods/NAME` on the toy: its method's tables, not its budget."""
-        shipped = load_recipe(f"methods/{name}")
-        assert isinstance(shipped, ClassifyRecipe)
-        small: dict[str, Any] = {
-            "parent": str(self.parent),
-            "seeds": 1,
-            "training": TRAINING,
-            "grid": {"learning_rates": [1e-2], "dropouts": [0.0], "trial_steps": 2},
-            "gate": shipped.gate.model_copy(update={"resamples": 100}),
-            "stages": [self._small(stage) for stage in shipped.stages],
-            "monolingual": [
-                text.model_copy(update={"path": str(self.data / "yo.txt")})
-                for text in shipped.monolingual
-                if text.language == "yo"
-            ],
-            **{part: self._read(part, getattr(shipped, part)) for part in ("train", "dev", "test")},
-        }
-        made = shipped.model_copy(update={**small, **changes})
-        return ClassifyRecipe.model_validate(made.model_dump(warnings=False))
-
-    def _read(self, part: str, sources: Sequence[Labelled]) -> list[Labelled]:
-        return [
-            source.model_copy(
-                update={"path": str(self.data / f"{part}.{source.language}.tsv"), "header": False}
-            )
-            for source in sources
-            if source.language in ("en", "fr", "yo")
-        ]
-
-    def _small(self, stage: Stage) -> Stage:
-        made = stage.translate_train
-        if made is not None:
-            made = made.model_copy(update={"translator": str(self.parent), "languages": ["fr"]})
-        training = stage.training and TRAINING
-        return stage.model_copy(update={"training": training, "translate_train": made})
-
-    @property
-    def encoder(self) -> Weights:
-        """The parent's encoder."""
-        return weights_of(load_model(self.parent).model.encoder)
-
-
-@pytest.fixture(scope="module")
-def toy(
-    tmp_path_factory: pytest.TempPathFactory,
-    parent_run: Path,
-    english: tuple[str, ...],
-    to_yoruba: Callable[[str], str],
-    to_french: Callable[[str], str],
-    write_tsv: Callable[[Path, Rows], Path],
-) -> Toy:
-    """The same labels in three tongues; no sentence stands in two parts."""
-    folder = tmp_path_factory.mktemp("methods-labels")
-    for code, say in (("en", str), ("fr", to_french), ("yo", to_yoruba)):
-        rows = [(say(text), _label(text)) for text in english]
-        for part, chosen in (("dev", rows[:24]), ("test", rows[24:40]), ("train", rows[40:160])):
-            write_tsv(folder / f"{part}.{code}.tsv", chosen)
-    write_tsv(folder / "yo.txt", [[to_yoruba(text)] for text in english[160:]])
-    return Toy(parent_run / "model", folder)
 
 
 def _encoder(graft: ClassifierGraft, arm: str = GRAFT) -> Weights:
@@ -132,7 +41,7 @@ def _stamps(folder: Path) -> dict[Path, int]:
 
 
 def test_a_frozen_encoder_stays_the_parents_and_the_controls_does_not(
-    toy: Toy, tmp_path: Path
+    toy: Any, tmp_path: Path
 ) -> None:
     """A control whose random encoder stood still would be no control."""
     graft = classify(toy.recipe("frozen-encoder"), tmp_path)
@@ -145,7 +54,7 @@ def test_a_frozen_encoder_stays_the_parents_and_the_controls_does_not(
     assert (stage["name"], stage["frozen"]) == ("training on labels", ["encoder.*"])
 
 
-def test_gradual_unfreezing_opens_the_head_first(toy: Toy, tmp_path: Path) -> None:
+def test_gradual_unfreezing_opens_the_head_first(toy: Any, tmp_path: Path) -> None:
     """While only the head is open, the encoder is the parent's; then its layers move too."""
     few, enough = (
         classify(
@@ -160,14 +69,14 @@ def test_gradual_unfreezing_opens_the_head_first(toy: Toy, tmp_path: Path) -> No
     assert all(name.startswith("layers.") for name in moved)
 
 
-def test_lora_moves_the_adapted_layers_alone(toy: Toy, tmp_path: Path) -> None:
+def test_lora_moves_the_adapted_layers_alone(toy: Any, tmp_path: Path) -> None:
     """And leaves a plain encoder behind: the adapters are merged."""
     graft = classify(toy.recipe("frozen-encoder", adaptation={"method": "lora"}), tmp_path)
     moved = toy.encoder.keys() - _same(_encoder(graft), toy.encoder)
     assert moved == {f"layers.0.self_attn.{part}_proj.weight" for part in ("q", "v")}
 
 
-def test_l2_sp_pulls_toward_the_parent_from_after_the_stages_too(toy: Toy, tmp_path: Path) -> None:
+def test_l2_sp_pulls_toward_the_parent_from_after_the_stages_too(toy: Any, tmp_path: Path) -> None:
     """Not toward what masked-LM training left."""
     parent = toy.encoder
 
@@ -183,7 +92,7 @@ def test_l2_sp_pulls_toward_the_parent_from_after_the_stages_too(toy: Toy, tmp_p
     assert moved(100.0) < min(after, free) / 2
 
 
-def test_the_parents_moments_are_kept_where_asked(toy: Toy, tmp_path: Path) -> None:
+def test_the_parents_moments_are_kept_where_asked(toy: Any, tmp_path: Path) -> None:
     """Of the encoder; the head has none. The report says so."""
     graft = classify(toy.recipe("frozen-encoder", adaptation={"optimizer": "keep"}), tmp_path)
     assert graft.arms[GRAFT].first.state.optimizer == "keep"
@@ -192,7 +101,7 @@ def test_the_parents_moments_are_kept_where_asked(toy: Toy, tmp_path: Path) -> N
     assert stage["optimiser"] == "kept"
 
 
-def test_few_shots_are_as_many_of_each_label_as_asked(toy: Toy, tmp_path: Path) -> None:
+def test_few_shots_are_as_many_of_each_label_as_asked(toy: Any, tmp_path: Path) -> None:
     """Beside all rows of the other languages; fewer are among more."""
     recipe = toy.recipe("few-shot")
     graft = classify(recipe, tmp_path)
@@ -204,7 +113,7 @@ def test_few_shots_are_as_many_of_each_label_as_asked(toy: Toy, tmp_path: Path) 
     assert {row for row in drawn if row[2] == "yo"} < set(shots)
 
 
-def test_masked_lm_comes_before_the_labels(toy: Toy, tmp_path: Path) -> None:
+def test_masked_lm_comes_before_the_labels(toy: Any, tmp_path: Path) -> None:
     """It learns from text without labels, its encoder is what the labels are learnt on, and the
     bundle names the text."""
     frozen = {"method": "frozen", "frozen": ["encoder.*"]}
@@ -229,7 +138,7 @@ def test_masked_lm_comes_before_the_labels(toy: Toy, tmp_path: Path) -> None:
     ]
 
 
-def test_translated_rows_take_their_labels_along(toy: Toy, tmp_path: Path) -> None:
+def test_translated_rows_take_their_labels_along(toy: Any, tmp_path: Path) -> None:
     """Translated once for all arms, TF-IDF among them; a repeated command translates nothing."""
     recipe = toy.recipe("translate-train", seeds=2)
     graft = classify(recipe, tmp_path)
@@ -252,14 +161,14 @@ def test_translated_rows_take_their_labels_along(toy: Toy, tmp_path: Path) -> No
     ("changes", "fault"),
     [
         (
-            {"stages": [{"method": "denoise", "training": TRAINING}]},
+            {"stages": [{"method": "denoise", "training": {"max_steps": 12}}]},
             "denoise belongs to a translation graft; a classifier has masked-lm, translate-train",
         ),
         ({"monolingual": []}, "masked-lm needs [[monolingual]] text, and there is none"),
     ],
 )
 def test_stages_that_cannot_be_are_refused_before_anything_trains(
-    toy: Toy, tmp_path: Path, changes: dict[str, Any], fault: str
+    toy: Any, tmp_path: Path, changes: dict[str, Any], fault: str
 ) -> None:
     """One message; nothing is written."""
     recipe = toy.recipe("masked-lm", **changes)
