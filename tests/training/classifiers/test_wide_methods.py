@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from lingraft.training.gate.significance import GRAFT
 from lingraft.training.manifesting.classification import export_classifier_graft
 from lingraft.training.planning.dry_run import plan
 from lingraft.training.report.classification import classification_report
+from lingraft.training.report.markdown import as_markdown
 from lingraft.training.report.page import as_html
 
 RANDOM = "random-parent"
@@ -41,7 +43,9 @@ def test_the_control_counts_as_the_graft_does(toy: Any, tmp_path: Path) -> None:
         assert 0 < int(wide.table.abs().sum(dim=1).count_nonzero()) < 2000
     report = classification_report(graft, examples=False)
     assert report["wide"] == {"orders": 2, "buckets": 65536, "weights": 131072, "rate": 20.0}
-    assert "n-grams of 1 to 2 pieces in 65,536 rows" in as_html(report)
+    told = "table of n-grams of 1 to 2 pieces, 131,072 weights"
+    assert told in as_markdown(report)
+    assert told in re.sub("<[^>]+>", "", as_html(report))
     facts = export_classifier_graft(graft, tmp_path / "bundle", {}, "a toy may do harm")
     assert facts.family == "marian"
     card = (tmp_path / "bundle" / "README.md").read_text(encoding="utf-8")

@@ -14,7 +14,7 @@ from lingraft.training.report import words
 from lingraft.training.report.blocks import Figure, Missing, Section, Text
 from lingraft.training.report.figures import plots
 from lingraft.training.report.figures.canvas import STYLES
-from lingraft.training.report.schema import Document, complete
+from lingraft.training.report.schema import Document, Wide, complete
 from lingraft.training.report.sections import SECTIONS
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -141,6 +141,11 @@ def _forest(report: Document, metric: str) -> Figure | None:
     return Figure(plots.forest("gain", rows, f"points of {metric}"), caption)
 
 
+def _counted(wide: Wide) -> Text:
+    orders, weights = words.number(wide["orders"], 0), words.number(wide["weights"], 0)
+    return words.join("a table of n-grams of 1 to ", orders, " pieces, ", weights, " weights")
+
+
 def _summary(report: Document) -> list[tuple[str, Text]]:
     """The few facts that a reader asks for first."""
     rows: list[tuple[str, Text]] = []
@@ -149,8 +154,7 @@ def _summary(report: Document) -> list[tuple[str, Text]]:
     if (trained := report.get("training_rows")) is not None:
         rows.append(("rows trained on", words.number(trained, 0)))
     if wide := report.get("wide"):
-        told = f"n-grams of 1 to {wide['orders']} pieces in {wide['buckets']:,} rows"
-        rows.append(("counted beside the encoder", told))
+        rows.append(("beside the encoder", _counted(wide)))
     scores = [len(a["scores"]) for r in report.get("results") or [] for a in r["arms"]]
     if scores:
         rows.append(("runs of each arm", str(max(scores))))
