@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from lingraft.training.report import words
 from lingraft.training.report.blocks import Figure, Missing, Section, Text
 from lingraft.training.report.figures import plots
 from lingraft.training.report.figures.canvas import STYLES
-from lingraft.training.report.schema import Document, Wide, complete
+from lingraft.training.report.schema import Document, complete
 from lingraft.training.report.sections import SECTIONS
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -141,7 +142,7 @@ def _forest(report: Document, metric: str) -> Figure | None:
     return Figure(plots.forest("gain", rows, f"points of {metric}"), caption)
 
 
-def _counted(wide: Wide) -> Text:
+def _counted(wide: Mapping[str, Any]) -> Text:
     orders, weights = words.number(wide["orders"], 0), words.number(wide["weights"], 0)
     return words.join("a table of n-grams of 1 to ", orders, " pieces, ", weights, " weights")
 

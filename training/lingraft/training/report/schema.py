@@ -205,15 +205,6 @@ class Provenance(TypedDict, total=False):
     tests: list[dict[str, Any]]  # name, sha256
 
 
-class Wide(TypedDict):
-    """The table of hashed piece n-grams beside a classifier's encoder."""
-
-    orders: int  # n-grams of 1 to so many pieces
-    buckets: int
-    weights: int
-    rate: float  # a multiple of the encoder's learning rate
-
-
 class Document(TypedDict, total=False):
     """The whole report."""
 
@@ -228,7 +219,7 @@ class Document(TypedDict, total=False):
     training_rows: int
     rows_dropped_for_overlap: int
     labels: list[str]
-    wide: Wide  # of a classifier
+    wide: dict[str, Any]  # of a classifier: orders, buckets, weights; rate, of the encoder's
     test_openings: int
     results: list[Result]
     arms: dict[str, Any]  # by arm: what was chosen, steps, target_tokens, seconds
