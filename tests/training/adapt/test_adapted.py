@@ -41,7 +41,7 @@ def test_depth_counts_layers_from_the_output_down(
 def test_a_layers_rate_falls_with_its_depth(make_module: Make) -> None:
     """By the same factor from layer to layer, whatever the method."""
     adapted = adapt(make_module(), Adaptation(layer_decay=0.5))
-    assert adapted.scales == [1.0, 0.5, 0.25, 0.125, 0.0625]
+    assert adapted.scales(1e-3) == [1.0, 0.5, 0.25, 0.125, 0.0625]
     names = [[name for name, _ in group["params"]] for group in adapted.groups()]
     assert all(name.startswith("model.decoder.layers.1.") for name in names[0])
     assert names[4] == ["model.shared.weight"]
@@ -200,9 +200,9 @@ def test_what_is_apart_trains_from_the_first_step_at_its_own_rate(
     assert TABLE in adapted.trainable(1)
     *others, group = adapted.groups()
     assert [name for name, _ in group["params"]] == [TABLE]
-    assert (group["weight_decay"], adapted.scales[-1]) == (0.0, 20.0)
+    assert (group["weight_decay"], adapted.scales(0.5)[-1]) == (0.0, 40.0)
     assert not any("weight_decay" in each for each in others)
-    assert len(adapted.scales) == len(others) + 1
+    assert len(adapted.scales(0.5)) == len(others) + 1
     table = dict(named_parameters(module))[TABLE]
     model, beside = adapted.clipped
     assert [id(p) for p in beside] == [id(table)]
@@ -213,7 +213,7 @@ def test_a_table_that_is_frozen_by_name_stays(make_wide: Callable[[], nn.Module]
     """Nothing is left to train apart."""
     adapted = adapt(make_wide(), Adaptation(method="frozen", frozen=["wide.*"]), apart=APART)
     assert TABLE not in adapted.trainable(1)
-    assert len(adapted.groups()) == len(adapted.scales) == len(adapted.clipped) == 1
+    assert len(adapted.groups()) == len(adapted.scales(0.5)) == len(adapted.clipped) == 1
 
 
 def test_the_table_is_new_to_every_parent(make_wide: Callable[[], nn.Module]) -> None:

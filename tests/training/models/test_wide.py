@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from lingraft.training.models.classifier import SequenceClassifier, logits
+from lingraft.training.models.classifier import (
+    ClassificationLoss,
+    SequenceClassifier,
+    logits,
+    part_logits,
+    weigh_parts,
+)
 from lingraft.training.models.marian import new_model
 from lingraft.training.models.tensors import pad_rows
 from lingraft.training.models.wide import WideTable
@@ -63,6 +69,50 @@ def test_a_new_table_changes_nothing() -> None:
     plain, wide = made(None), made(NGrams(2, 10))
     np.testing.assert_array_equal(logits(plain, ROWS), logits(wide, ROWS))
     assert wide.state_dict().keys() - plain.state_dict().keys() == {"wide.table"}
+
+
+def _made(ngrams: NGrams | None) -> SequenceClassifier:
+    encoder = new_model(SHAPE, PAD + 1, seed=1).model.encoder
+    torch.manual_seed(2)
+    model = SequenceClassifier(encoder, 3, PAD, 0.0, ngrams)
+    if model.wide:
+        torch.nn.init.normal_(model.wide.table)
+    return model
+
+
+def test_encoder_and_table_learn_each_from_a_loss_of_its_own() -> None:
+    """A table that knows the answer leaves the encoder's gradient as it is, to the last bit."""
+    batch = {"source": pad_rows(ROWS, PAD), "labels": torch.tensor([[0], [1], [2], [1], [0]])}
+    plain, wide = _made(None), _made(NGrams(2, 10))
+    sums = []
+    for model in (plain, wide):
+        torch.manual_seed(3)  # of the encoder's dropout
+        smoothed, of_both = ClassificationLoss(model, 0.1)(batch)
+        smoothed.backward()
+        sums.append(of_both)
+    for (name, alone), (_, beside) in zip(
+        plain.named_parameters(), wide.named_parameters(), strict=False
+    ):
+        if alone.grad is None or beside.grad is None:
+            assert alone.grad is beside.grad, name
+        else:
+            assert torch.equal(alone.grad, beside.grad), name
+    assert wide.wide is not None
+    assert wide.wide.table.grad is not None
+    torch.manual_seed(3)
+    expected = torch.nn.functional.cross_entropy(
+        wide(batch["source"]), batch["labels"][:, 0], reduction="sum"
+    )
+    torch.testing.assert_close(sums[1], expected)
+
+
+def test_parts_are_weighed_in_the_model_itself() -> None:
+    """So that what is exported is their weighted sum, and needs to know nothing of weights."""
+    model = _made(NGrams(2, 10))
+    head, table = part_logits(model, ROWS)
+    weigh_parts(model, 0.5, 3.0)
+    np.testing.assert_allclose(logits(model, ROWS), 0.5 * head + 3 * table, rtol=1e-4, atol=1e-5)
+    assert part_logits(_made(None), ROWS).shape == (1, len(ROWS), 3)
 
 
 def test_no_ngram_of_any_piece_overflows() -> None:

@@ -67,7 +67,7 @@ def test_a_killed_classifier_goes_on_to_the_same_weights(
     same: dict[str, Any] = {
         "make": lambda: make_classifier(ngrams),
         "corpus": firsts,
-        "apart": ngrams and Apart("wide.", 20.0),
+        "apart": ngrams and Apart("wide.", 0.1),
     }
     whole = train("whole", **same)
     with pytest.raises(Killed):

@@ -37,7 +37,7 @@ class Adapted:
         self._module, self._settings = module, adaptation
         self._trained = [p for p in module.parameters() if p.requires_grad]
         self._adapters = _settle(module, adaptation, origin, seed)
-        self._apart, self._apart_rate = _found(apart, module), apart.rate if apart else 1.0
+        self._apart, self._apart_peak = _found(apart, module), apart and apart.learning_rate
         beside = {name for name, _ in self._apart}
         self._layers = _layers(
             module,
@@ -52,11 +52,10 @@ class Adapted:
             else None
         )
 
-    @property
-    def scales(self) -> list[float]:
-        """What the learning rate of each group is multiplied by."""
+    def scales(self, peak: float) -> list[float]:
+        """What the learning rate of each group, whose peak is `peak`, is multiplied by."""
         scales = [self._settings.layer_decay**depth for depth in self._layers]
-        return [*scales, self._apart_rate] if self._apart else scales
+        return [*scales, self._apart_peak / peak] if self._apart_peak and self._apart else scales
 
     def groups(self) -> list[dict[str, Any]]:
         """Named parameters in groups for an optimizer, the highest layer first, what is apart

@@ -13,8 +13,8 @@ class Apart:
     them, and a large gradient of theirs does not shorten the model's.
 
     prefix: of their names, as the model has them.
-    rate: what the learning rate is multiplied by.
+    learning_rate: the peak of its own; the schedule is the model's.
     """
 
     prefix: str
-    rate: float
+    learning_rate: float

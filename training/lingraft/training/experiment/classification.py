@@ -14,6 +14,7 @@ from transformers.models.marian.modeling_marian import MarianEncoder
 
 from lingraft.training.adapt.apart import Apart
 from lingraft.training.baselines.tfidf import Tfidf, fit_tfidf
+from lingraft.training.calibrate.parts import fit_weights
 from lingraft.training.data.batches import Corpus
 from lingraft.training.data.labelled import LabelledRow
 from lingraft.training.experiment.encoders import Weights, through_stages
@@ -23,7 +24,13 @@ from lingraft.training.experiment.starts import Start
 from lingraft.training.gate.significance import Comparison, Statistics, compare
 from lingraft.training.measure import openings
 from lingraft.training.measure.metrics import confusion_statistics, macro_f1_of_sums
-from lingraft.training.models.classifier import ClassificationLoss, SequenceClassifier, predict
+from lingraft.training.models.classifier import (
+    ClassificationLoss,
+    SequenceClassifier,
+    part_logits,
+    predict,
+    weigh_parts,
+)
 from lingraft.training.models.marian import digest_of, load_weights
 from lingraft.training.models.tensors import all_batches, collate, targets
 from lingraft.training.models.wide import PREFIX
@@ -71,7 +78,18 @@ def train(start: Start, recipe: ClassifyRecipe, labels: Labels, output: Path) ->
     )
     dev = all_batches(_corpus(recipe, start.codec, labels, labels.select), start.codec.pad)
     build = _builder(start, recipe, labels, staged)
-    return train_seeds(start.name, build, recipe.grid, job, dev, recipe.seeds)
+    trained = train_seeds(start.name, build, recipe.grid, job, dev, recipe.seeds)
+    if recipe.wide:
+        for run in trained.runs:
+            _weigh(model_of(run), start.codec, recipe, labels)
+    return trained
+
+
+def _weigh(model: SequenceClassifier, codec: Codec, recipe: ClassifyRecipe, labels: Labels) -> None:
+    """Let encoder and table count by what they are worth on the selecting half of dev."""
+    ids = encode_rows(codec, labels.select, recipe.training.max_tokens)
+    truth = np.asarray(labels.indices(labels.select))
+    weigh_parts(model, *fit_weights([*part_logits(model, ids)], truth))
 
 
 def _corpus(
@@ -115,7 +133,7 @@ def new_loss(
 
 def apart_of(recipe: ClassifyRecipe) -> Apart | None:
     """What of a classifier trains at a rate of its own: the table, in every arm."""
-    return Apart(PREFIX, recipe.wide.rate) if recipe.wide else None
+    return Apart(PREFIX, recipe.wide.learning_rate) if recipe.wide else None
 
 
 def macro_f1(guesses: Sequence[int], truth: Sequence[int], classes: int) -> float:

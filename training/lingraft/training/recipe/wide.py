@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import Field
-
-from lingraft.training.recipe.settings import Buckets, Orders, Strict
+from lingraft.training.recipe.settings import Buckets, Orders, Rate, Strict
 
 
 class Wide(Strict):
@@ -14,10 +10,11 @@ class Wide(Strict):
 
     Every neural arm has it, so that a gain is still that of the parent; TF-IDF counts already.
 
-    rate: the table's learning rate as a multiple of the encoder's. A row learns from the few texts
-        that have its n-gram, and begins at zero, where a parent's weights are near their end.
+    learning_rate: peak of the table's own, whatever the grid gives the encoder. A row learns from
+        the few texts that have its n-gram, and begins at zero, where a parent's weights are near
+        their end.
     """
 
     orders: Orders = 2
     bits: Buckets = 16
-    rate: Annotated[float, Field(gt=0)] = 20.0
+    learning_rate: Rate = 0.1

@@ -70,7 +70,7 @@ def _wide(graft: ClassifierGraft) -> Report:
         "orders": settings.orders,
         "buckets": wide.ngrams.buckets,
         "weights": wide.table.numel(),
-        "rate": settings.rate,
+        "learning_rate": settings.learning_rate,
     }
 
 

@@ -169,7 +169,8 @@ def _step(
         job.seed * _SEED_STRIDE + state.step + accelerator.process_index * _PROCESS_STRIDE
     )
     rate = learning_rate(job.settings, state.step)
-    for group, scale in zip(optimizer.param_groups, moving.adapted.scales, strict=True):
+    scales = moving.adapted.scales(job.settings.learning_rate)
+    for group, scale in zip(optimizer.param_groups, scales, strict=True):
         group["lr"] = rate * scale
     module.train()
     moving.adapted.begin(state.step, alone=accelerator.num_processes == 1)
