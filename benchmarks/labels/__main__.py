@@ -18,6 +18,7 @@ from benchmarks.labels.cases import CASES, Case
 from benchmarks.labels.table import as_markdown, row_of
 from lingraft.training.classify import classify
 from lingraft.training.errors import TrainingError
+from lingraft.training.recipe.recipes import ClassifyRecipe
 from lingraft.training.report.classification import classification_report
 from lingraft.training.report.report import write_report
 
@@ -32,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.cases and case.name not in given.cases:
             continue
         try:
-            _run(case, given.parent, given.output)
+            recipe = case.load(given.parent, seeds=given.seeds, counts=not given.encoder_alone)
+            _run(case, recipe, given.output)
         except TrainingError as error:
             print(f"benchmarks.labels: {case.name}: {error}", file=sys.stderr)
             failed = True
@@ -49,13 +51,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--cases", nargs="+", choices=names, metavar="CASE", help=f"some of {', '.join(names)}"
     )
+    parser.add_argument(
+        "--seeds", type=int, metavar="N", help="runs of every arm (default: 3 or 1)"
+    )
+    parser.add_argument(
+        "--encoder-alone", action="store_true", help="without the table of n-grams beside it"
+    )
     return parser
 
 
-def _run(case: Case, parent: str, output: Path) -> None:
+def _run(case: Case, recipe: ClassifyRecipe, output: Path) -> None:
     folder = output / case.name
     if not (folder / _ROW).is_file():
-        made = classify(case.load(parent), folder)
+        made = classify(recipe, folder)
         write_report(classification_report(made, examples=False), folder)
         (folder / _ROW).write_text(json.dumps(row_of(case, made), indent=1) + "\n", "utf-8")
     _write(output)

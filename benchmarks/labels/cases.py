@@ -30,15 +30,22 @@ class Case:
     per_label: int | None = None
     stages: bool = False
 
-    def load(self, parent: str) -> ClassifyRecipe:
-        """The recipe with everything filled in; `parent` is a folder, starter or hub id."""
+    def load(self, parent: str, *, seeds: int | None = None, counts: bool = True) -> ClassifyRecipe:
+        """The recipe with everything filled in.
+
+        Args:
+            parent: a folder, starter or hub id.
+            seeds: runs of every arm, where not the case's own.
+            counts: whether a table of n-grams stands beside the encoder.
+        """
         recipe = load_recipe(str(_HERE / self.recipe))
         assert isinstance(recipe, ClassifyRecipe)
         return recipe.model_copy(
             update={
                 "name": self.name,
                 "parent": parent,
-                "seeds": self.seeds,
+                "seeds": seeds or self.seeds,
+                "wide": recipe.wide if counts else None,
                 "train": self._drawn(recipe),
                 "transfer": self._typed(recipe.transfer),
                 "stages": recipe.stages if self.stages else [],

@@ -65,6 +65,9 @@ def test_every_case_is_a_recipe_whose_data_fits_its_kind(case: Case) -> None:
     assert (recipe.name, recipe.seeds) == (case.name, case.seeds)
     assert recipe.controls.arms == ("random-parent", "tfidf")
     assert bool(recipe.stages) == bool(recipe.monolingual) == case.stages
+    assert recipe.wide is not None
+    plain = case.load("parent-xs", seeds=2, counts=False)
+    assert (plain.seeds, plain.wide) == (2, None)
 
 
 def test_zero_shot_has_no_label_of_a_child_and_few_shot_as_many_as_its_name_says() -> None:
