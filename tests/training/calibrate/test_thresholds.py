@@ -96,6 +96,36 @@ def test_each_language_has_its_own_thresholds() -> None:
     ]
 
 
+def test_languages_with_too_few_examples_may_be_taken_together() -> None:
+    """One threshold for those, each with what it gives there; what has enough has its own."""
+    probabilities, labels = _scored(5000, 900)
+    languages = ["en" if place % 5 else ("de", "fr")[place % 2] for place in range(len(labels))]
+    settings = Thresholds(label="spam", rates=(0.001, 0.005), pooled=True)
+    found = set_thresholds(probabilities, labels, languages, NAMES, settings)
+    by = {(each.language, each.rate): each for each in found.thresholds}
+    assert [by[code, 0.005].pooled for code in ("de", "en", "fr")] == [True, False, True]
+    german, french = by["de", 0.001], by["fr", 0.001]
+    assert german.threshold == french.threshold is not None
+    spoken, scores, truth = np.array(languages), probabilities[:, 1], np.array(labels)
+    ham = scores[(spoken == "de") & (truth == 0)]
+    assert (german.negatives, german.reason) == (len(ham), "")
+    assert german.false_positive_rate == float((ham >= german.threshold).mean())
+    assert found.as_messages()[0].pooled
+    alone = set_thresholds(
+        probabilities, labels, languages, NAMES, settings.model_copy(update={"pooled": False})
+    )
+    assert not any(
+        each.pooled or each.threshold for each in alone.thresholds if each.language != "en"
+    )
+
+
+def test_languages_together_may_still_be_too_few() -> None:
+    """Then each says how many it lacks itself."""
+    found = _set(*_scored(250, 50), pooled=True)
+    assert _at(found, 0.001).threshold is None
+    assert _at(found, 0.001).reason == "250 of other labels, under the 3000 needed"
+
+
 def test_a_label_that_is_not_there_is_named() -> None:
     """With those that are."""
     probabilities, labels = _scored(10, 10)

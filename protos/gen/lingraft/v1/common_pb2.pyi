@@ -158,7 +158,7 @@ class CalibrationInfo(_message.Message):
     def __init__(self, language: _Optional[str] = ..., method: _Optional[str] = ..., size: _Optional[int] = ..., ece: _Optional[float] = ..., parameters: _Optional[_Iterable[float]] = ..., calibrated: bool = ..., features: _Optional[_Iterable[str]] = ..., source_language: _Optional[str] = ..., acceptable_chrf: _Optional[float] = ..., ece_before: _Optional[float] = ..., brier: _Optional[float] = ..., brier_before: _Optional[float] = ..., ece_by_chance: _Optional[float] = ...) -> None: ...
 
 class LabelThreshold(_message.Message):
-    __slots__ = ("profile", "label", "language", "threshold", "target_rate", "negatives", "positives", "false_positive_rate", "false_positive_rate_low", "false_positive_rate_high", "recall", "recall_low", "recall_high", "usable", "reason")
+    __slots__ = ("profile", "label", "language", "threshold", "target_rate", "negatives", "positives", "false_positive_rate", "false_positive_rate_low", "false_positive_rate_high", "recall", "recall_low", "recall_high", "usable", "reason", "pooled")
     PROFILE_FIELD_NUMBER: _ClassVar[int]
     LABEL_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
@@ -174,6 +174,7 @@ class LabelThreshold(_message.Message):
     RECALL_HIGH_FIELD_NUMBER: _ClassVar[int]
     USABLE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    POOLED_FIELD_NUMBER: _ClassVar[int]
     profile: str
     label: str
     language: str
@@ -189,4 +190,5 @@ class LabelThreshold(_message.Message):
     recall_high: float
     usable: bool
     reason: str
-    def __init__(self, profile: _Optional[str] = ..., label: _Optional[str] = ..., language: _Optional[str] = ..., threshold: _Optional[float] = ..., target_rate: _Optional[float] = ..., negatives: _Optional[int] = ..., positives: _Optional[int] = ..., false_positive_rate: _Optional[float] = ..., false_positive_rate_low: _Optional[float] = ..., false_positive_rate_high: _Optional[float] = ..., recall: _Optional[float] = ..., recall_low: _Optional[float] = ..., recall_high: _Optional[float] = ..., usable: bool = ..., reason: _Optional[str] = ...) -> None: ...
+    pooled: bool
+    def __init__(self, profile: _Optional[str] = ..., label: _Optional[str] = ..., language: _Optional[str] = ..., threshold: _Optional[float] = ..., target_rate: _Optional[float] = ..., negatives: _Optional[int] = ..., positives: _Optional[int] = ..., false_positive_rate: _Optional[float] = ..., false_positive_rate_low: _Optional[float] = ..., false_positive_rate_high: _Optional[float] = ..., recall: _Optional[float] = ..., recall_low: _Optional[float] = ..., recall_high: _Optional[float] = ..., usable: bool = ..., reason: _Optional[str] = ..., pooled: bool = ...) -> None: ...

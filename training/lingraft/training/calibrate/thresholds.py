@@ -28,7 +28,8 @@ class Threshold:
     """The threshold for one rate in one language; without a `threshold`, `reason` says why.
 
     `rate` is the wanted share of false alarms, `false_positive_rate` the one that was met; the
-    intervals are of 95%. All are shares, 0 to 1.
+    intervals are of 95%. All are shares, 0 to 1. `pooled`: set on all languages together; the
+    shares are of this one.
     """
 
     language: str
@@ -41,6 +42,7 @@ class Threshold:
     recall: float = 0.0
     recall_interval: tuple[float, float] = (0.0, 1.0)
     reason: str = ""
+    pooled: bool = False
 
     @property
     def profile(self) -> str:
@@ -80,7 +82,7 @@ def set_thresholds(
         labels: index of each example's label.
         languages: BCP-47 language of each example; those without one ("") are left out.
         names: the labels, in the order of the probabilities.
-        settings: the label and the wanted rates.
+        settings: the label and the wanted rates, and whether languages may be taken together.
 
     Raises:
         DataError: no label has the name of the settings.
@@ -91,10 +93,22 @@ def set_thresholds(
     place = list(names).index(settings.label)
     scores, own = probabilities[:, place], np.asarray(labels) == place
     spoken = np.asarray(languages)
+    told = spoken != ""
+
+    def found_for(language: str, rate: float) -> Threshold:
+        here = spoken == language
+        negatives, positives = scores[here & ~own], scores[here & own]
+        alone = _threshold(language, rate, negatives, positives, settings)
+        if alone.threshold is not None or not settings.pooled or not len(positives):
+            return alone
+        everywhere = _threshold("", rate, scores[told & ~own], scores[told & own], settings)
+        if everywhere.threshold is None:
+            return alone
+        return _at(replace(alone, pooled=True), everywhere.threshold, negatives, positives)
+
     found = [
-        _threshold(language, rate, scores[here & ~own], scores[here & own], settings)
+        found_for(language, rate)
         for language in sorted(set(languages) - {""})
-        for here in [spoken == language]
         for rate in settings.rates
     ]
     default = settings.default_rate
@@ -117,11 +131,16 @@ def _threshold(
     above = above[above > highest_kept_out]
     if not len(above):
         return replace(bare, reason="too many examples of other labels have the highest score")
-    level = (highest_kept_out + float(above.min())) / 2
+    return _at(bare, (highest_kept_out + float(above.min())) / 2, negatives, positives)
+
+
+def _at(bare: Threshold, level: float, negatives: Floats, positives: Floats) -> Threshold:
+    """A threshold with what it gives on these examples."""
     alarms, caught = int((negatives >= level).sum()), int((positives >= level).sum())
     return replace(
         bare,
         threshold=level,
+        reason="",
         false_positive_rate=alarms / len(negatives),
         false_positive_interval=binomial_interval(alarms, len(negatives)),
         recall=caught / len(positives),
@@ -146,6 +165,7 @@ def _message(label: str, each: Threshold) -> LabelThreshold:
         positives=each.positives,
         usable=each.threshold is not None,
         reason=each.reason,
+        pooled=each.pooled,
     )
     if each.threshold is not None:
         message.threshold = each.threshold

@@ -193,7 +193,8 @@ def _calibrated(info: CalibrationInfo) -> str:
 
 
 def _threshold(each: LabelThreshold) -> str:
-    name = f"{each.profile}, {each.label}, {each.language}"
+    together = ", set on all languages together" if each.pooled else ""
+    name = f"{each.profile}, {each.label}, {each.language}{together}"
     if not each.usable:
         return f"- {name}: none ({each.reason})"
     alarms = _share(

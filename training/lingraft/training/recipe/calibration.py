@@ -28,6 +28,9 @@ class Thresholds(Strict):
     # Expected false alarms under which a rate cannot be told from zero: of 3 expected, none is seen
     # one time in twenty (the rule of three; Hanley and Lippman-Hand 1983).
     least_expected: Annotated[float, Field(ge=1)] = 3.0
+    # A language with too few examples takes the threshold of all languages together; what it gives
+    # is still counted in that language.
+    pooled: bool = False
 
     @field_validator("default_rate")
     @classmethod
