@@ -192,6 +192,13 @@ def test_a_choice_at_the_edge_of_its_grid_is_told(full_report: dict[str, Any]) -
     assert "highest dropout" not in text
 
 
+@pytest.mark.parametrize(("metric", "most"), [("macro-F1", 100), ("chrF++", 100), ("accuracy", 1)])
+def test_the_scale_of_a_metric_is_that_of_its_scores(metric: str, most: int) -> None:
+    """Points of 100, or shares."""
+    results = [{"metric": metric, "arms": [{"name": "graft", "scores": [0.5, 0.7]}]}]
+    assert f"Scores run from 0 to {most}." in _Page(as_html({**_BARE, "results": results})).text
+
+
 def test_a_loss_is_called_a_loss(full_report: dict[str, Any]) -> None:
     """An interval below zero is no gain either."""
     report = {

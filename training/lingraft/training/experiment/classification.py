@@ -137,9 +137,9 @@ def apart_of(recipe: ClassifyRecipe) -> Apart | None:
 
 
 def macro_f1(guesses: Sequence[int], truth: Sequence[int], classes: int) -> float:
-    """Macro-F1 of guesses, 0 to 1."""
+    """Macro-F1 of guesses, in points of 100."""
     sums = confusion_statistics(guesses, truth, classes).sum(axis=0, keepdims=True)
-    return float(macro_f1_of_sums(sums)[0])
+    return float(points(sums)[0])
 
 
 def model_of(arm: Arm) -> SequenceClassifier:

@@ -130,7 +130,7 @@ def _row(
 def _spread_says(result: Result, seeds: int, decimals: int) -> tuple[Text, Text]:
     scale = (
         "Scores run from 0 to 100."
-        if result["metric"] in ("chrF++", "chrF", "BLEU", "spBLEU")
+        if words.digits(result["metric"]) == 1
         else "Scores run from 0 to 1."
     )
     means: Text = (
