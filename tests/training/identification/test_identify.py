@@ -151,8 +151,10 @@ def test_another_command_names_the_right_one(
 
 
 def test_every_faulty_file_is_named(recipe: Path, capsys: Any) -> None:
-    """Not only the first."""
+    """Not only the first, nor those of one part alone."""
     text = RECIPE.replace("strangers.txt", "no.txt").replace('"stories.tsv"', '"gone.tsv"')
     recipe.write_text(text, encoding="utf-8")
     assert main(["identify", str(recipe)]) == 1
-    assert "gone.tsv" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "gone.tsv" in told
+    assert "no.txt" in told

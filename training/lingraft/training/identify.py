@@ -16,8 +16,7 @@ from lingraft.training.identification.texts import (
     Lines,
     every,
     examples,
-    read_spoken,
-    read_strangers,
+    read_parts,
 )
 from lingraft.training.recipe.recipes import IdentifyRecipe
 from lingraft.training.vocabulary.ngrams import NGrams
@@ -46,9 +45,12 @@ def identify(recipe: IdentifyRecipe) -> Identified:
     Raises:
         DataError: one or more files are faulty; all of them are named.
     """
-    dev, test = (read_spoken(part, recipe.seed) for part in (recipe.dev, recipe.test))
-    strange_dev, strange_test = map(read_strangers, (recipe.strange_dev, recipe.strange_test))
-    train = _without(read_spoken(recipe.train, recipe.seed), [dev, test])
+    (train, dev, test), (strange_dev, strange_test) = read_parts(
+        (recipe.train, recipe.dev, recipe.test),
+        (recipe.strange_dev, recipe.strange_test),
+        recipe.seed,
+    )
+    train = _without(train, [dev, test])
     labels = (*sorted(train), UNDETERMINED)
     blank = Identifier(
         labels=labels,

@@ -16,30 +16,35 @@ _WHOLE = 0.4  # share of examples that are not cut
 _MOST_WORDS = 20
 _FEW_WORDS = 3  # these are not cut further
 
+Rows = Sequence[tuple[str, ...]]
 Lines = dict[str, dict[str, list[str]]]  # by language, then by source: lines in NFC
 
 
-def read_spoken(sources: Sequence[Spoken], seed: int) -> Lines:
-    """The lines of all languages, each once in a source.
+def read_parts(
+    spoken: Sequence[Sequence[Spoken]], strange: Sequence[Sequence[Strangers]], seed: int
+) -> tuple[list[Lines], list[dict[str, list[str]]]]:
+    """The lines of all languages, each once in a source, and those of none by source; part by part.
 
     Raises:
-        DataError: one or more files are faulty; all of them are named.
+        DataError: one or more files of any part are faulty; all of them are named.
     """
-    asked = [(source, language) for source in sources for language in source.languages]
-    tables = read_tables([_table(source, language) for source, language in asked])
+    asked = [[(source, code) for source in part for code in source.languages] for part in spoken]
+    wanted = [_table(source, language) for part in asked for source, language in part]
+    wanted += [Table(s.path, (s.column,), s.header) for part in strange for s in part]
+    tables = iter(read_tables(wanted))
+    known = [_spoken([(*each, next(tables)) for each in part], seed) for part in asked]
+    unknown = [{s.name: _clean(row[0] for row in next(tables)) for s in part} for part in strange]
+    return known, unknown
+
+
+def _spoken(read: Iterable[tuple[Spoken, str, Rows]], seed: int) -> Lines:
     found: Lines = {}
-    for (source, language), rows in zip(asked, tables, strict=True):
+    for source, language, rows in read:
         lines = _clean(row[0] for row in _some(rows, source.lines))
         if source.sample is not None and len(lines) > source.sample:
             lines = random.Random(f"{seed} {source.name} {language}").sample(lines, source.sample)
         found.setdefault(language, {}).setdefault(source.name, []).extend(lines)
     return found
-
-
-def read_strangers(sources: Sequence[Strangers]) -> dict[str, list[str]]:
-    """Lines in none of the languages, by source; raises as `read_spoken`."""
-    tables = read_tables([Table(s.path, (s.column,), s.header) for s in sources])
-    return {s.name: _clean(row[0] for row in t) for s, t in zip(sources, tables, strict=True)}
 
 
 def examples(
@@ -82,7 +87,7 @@ def _table(source: Spoken, language: str) -> Table:
     return Table(source.path.replace(PLACE, language), (column,), source.header)
 
 
-def _some(rows: Sequence[tuple[str, ...]], which: str) -> Sequence[tuple[str, ...]]:
+def _some(rows: Rows, which: str) -> Rows:
     return rows if which == "all" else rows[which == "odd" :: 2]
 
 
