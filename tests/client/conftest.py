@@ -171,15 +171,29 @@ class Translating(translation_pb2_grpc.TranslationServiceServicer):
 
 
 def detailed() -> translation_pb2.Translation:
-    """Alternatives, and a sentence of one word."""
+    """Alternatives, a sentence of one word, and quality: calibrated for the whole alone."""
     span = common_pb2.TextSpan(begin=0, end=3)
     word = translation_pb2.WordScore(target_span=span, mean_logprob=-0.5)
     link = translation_pb2.AlignmentLink(source_span=span, target_span=span, weight=0.75)
     sentence = translation_pb2.SentenceResult(
-        source_span=span, target_span=span, mean_logprob=-0.25, words=[word], alignment=[link]
+        source_span=span,
+        target_span=span,
+        mean_logprob=-0.25,
+        words=[word],
+        alignment=[link],
+        quality=translation_pb2.QualityEstimate(raw_score=-0.25, method="mean_logprob"),
+    )
+    quality = translation_pb2.QualityEstimate(
+        p_acceptable=0.75,
+        raw_score=-0.5,
+        method="mean_logprob",
+        calibration_size=120,
+        calibration_ece=0.03125,
+        calibrated=True,
+        acceptable_chrf=40,
     )
     others = [translation_pb2.Alternative(text=each, mean_logprob=-1) for each in ("two", "three")]
-    return translation_pb2.Translation(alternatives=others, sentences=[sentence])
+    return translation_pb2.Translation(alternatives=others, sentences=[sentence], quality=quality)
 
 
 def proven_pair() -> translation_pb2.LanguagePair:

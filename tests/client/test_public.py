@@ -13,7 +13,7 @@ AccessError AlignmentLink Alternative ArgumentError AsyncClient Calibration Call
 Classification Client ClientConfig ClientError DeadlineError Decoding Details EmptyTextError
 ExhaustedError Health InputTooLongError InvalidArgumentError Label LanguageCandidate
 LanguageDetection LanguagePair LanguageRequiredError LanguageUnsupportedError Metric Model
-ModelCard ModelNotFoundError NotFoundError OptionUnsupportedError QueueFullError Sentence
+ModelCard ModelNotFoundError NotFoundError OptionUnsupportedError Quality QueueFullError Sentence
 ServerFaultError ServiceError Span TooManyTextsError TransferReport Translation UnavailableError
 UnimplementedError Violation WordScore
 """

@@ -130,6 +130,7 @@ class AsyncClient:
         timeout: float | None = None,
         *,
         top_k: int | None = None,
+        thresholds: str | None = None,
     ) -> results.Classification: ...
 
     @overload
@@ -141,6 +142,7 @@ class AsyncClient:
         timeout: float | None = None,
         *,
         top_k: int | None = None,
+        thresholds: str | None = None,
     ) -> tuple[results.Classification | ServiceError, ...]: ...
 
     async def classify(
@@ -151,10 +153,14 @@ class AsyncClient:
         timeout: float | None = None,
         *,
         top_k: int | None = None,
+        thresholds: str | None = None,
     ) -> results.Classification | tuple[results.Classification | ServiceError, ...]:
-        """Labels one text, or many in order, as `translate` does. `top_k` None: all labels."""
+        """Labels one text, or many in order, as `translate` does. `top_k` None: all labels.
+
+        `thresholds` names the set of the model by which a decision is made; None: its default.
+        """
         batch = [texts] if isinstance(texts, str) else list(texts)
-        request = requests.classify(batch, language, model, top_k)
+        request = requests.classify(batch, language, model, top_k, thresholds)
         response = await self._call(self._classification.ClassifyText, request, timeout)
         items = responses.classifications(response, len(batch))
         return responses.only(items) if isinstance(texts, str) else items

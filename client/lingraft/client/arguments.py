@@ -40,6 +40,7 @@ _DETAILS = (
     ("--sentences", "where each sentence stands, and how sure the model was; with --json"),
     ("--word-scores", "how sure the model was of each word; with --json"),
     ("--alignment", "which words stand for which; with --json"),
+    ("--quality", "how likely it is acceptable, where that is calibrated; with --json"),
 )
 
 
@@ -105,6 +106,11 @@ def _add_classify(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     parser = _add(commands, "classify", "label texts", _TEXTS)
     parser.add_argument("--model", help="name of the model (default: the only classifier)")
     parser.add_argument("--language", help="language of the texts (default: unknown)")
+    parser.add_argument(
+        "--thresholds",
+        metavar="NAME",
+        help="set of thresholds that decides, like fpr-0.005 (default: the model's choice)",
+    )
     parser.add_argument("--top", type=_positive, metavar="N", help="best N labels (default: all)")
     _add_texts(parser)
 

@@ -71,7 +71,9 @@ def _translate(client: Client, options: argparse.Namespace, streams: Streams) ->
 
 def _classify(client: Client, options: argparse.Namespace, streams: Streams) -> int:
     def ask(batch: list[str]) -> tuple[Answer, ...]:
-        return client.classify(batch, options.model, options.language, top_k=options.top)
+        return client.classify(
+            batch, options.model, options.language, top_k=options.top, thresholds=options.thresholds
+        )
 
     return _answer(ask, options, streams)
 

@@ -37,11 +37,13 @@ class Decoding:
 
 @dataclass(frozen=True)
 class Details:
-    """What to add to a translation: its sentences; with them the scores of words, or alignment."""
+    """What to add to a translation: its sentences; with them the scores of words, or alignment; how
+    likely it is acceptable."""
 
     sentences: bool = False
     word_scores: bool = False
     alignment: bool = False
+    quality: bool = False
 
 
 def translate(
@@ -72,14 +74,21 @@ def translate(
 
 
 def classify(
-    texts: Sequence[str], language: str | None, model: str | None, top_k: int | None
+    texts: Sequence[str],
+    language: str | None,
+    model: str | None,
+    top_k: int | None,
+    thresholds: str | None = None,
 ) -> classification_pb2.ClassifyTextRequest:
     """The request for the labels of `texts`."""
     _check_texts(texts)
     tag = _word("language", language)
     documents = [classification_pb2.Document(content=text, language=tag) for text in texts]
     return classification_pb2.ClassifyTextRequest(
-        documents=documents, model=model_name(model), top_k=top_k or 0
+        documents=documents,
+        model=model_name(model),
+        top_k=top_k or 0,
+        threshold_profile=_word("thresholds", thresholds),
     )
 
 

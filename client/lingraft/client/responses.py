@@ -23,6 +23,7 @@ from lingraft.client.results import (
     Metric,
     Model,
     ModelCard,
+    Quality,
     Sentence,
     Span,
     TransferReport,
@@ -154,6 +155,7 @@ def _translation(message: translation_pb2.Translation) -> Translation:
         ),
         sentences=tuple(map(_sentence, message.sentences)),
         detected_language_confidence=message.detected_language_confidence,
+        quality=_quality(message),
     )
 
 
@@ -169,6 +171,23 @@ def _sentence(message: translation_pb2.SentenceResult) -> Sentence:
             AlignmentLink(_span(each.source_span), _span(each.target_span), each.weight)
             for each in message.alignment
         ),
+        quality=_quality(message),
+    )
+
+
+def _quality(
+    message: translation_pb2.Translation | translation_pb2.SentenceResult,
+) -> Quality | None:
+    if not message.HasField("quality"):
+        return None
+    found = message.quality
+    return Quality(
+        p_acceptable=found.p_acceptable if found.calibrated else None,
+        calibrated=found.calibrated,
+        raw_score=found.raw_score,
+        acceptable_chrf=found.acceptable_chrf,
+        size=found.calibration_size,
+        ece=found.calibration_ece,
     )
 
 

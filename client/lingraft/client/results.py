@@ -57,6 +57,22 @@ class Calibration:
 
 
 @dataclass(frozen=True)
+class Quality:
+    """How likely a translation is acceptable: sentence chrF++ above `acceptable_chrf` (0 to 100).
+
+    `p_acceptable` (0 to 1) is None unless `calibrated`, and then rests on `size` examples with the
+    calibration error `ece`. `raw_score` is the mean log-probability that there always is.
+    """
+
+    p_acceptable: float | None
+    calibrated: bool
+    raw_score: float
+    acceptable_chrf: float
+    size: int
+    ece: float
+
+
+@dataclass(frozen=True)
 class Span:
     """A half-open range of code points of a text."""
 
@@ -98,6 +114,7 @@ class Sentence:
     mean_logprob: float
     words: tuple[WordScore, ...]
     alignment: tuple[AlignmentLink, ...]
+    quality: Quality | None = None
 
 
 @dataclass(frozen=True)
@@ -106,7 +123,7 @@ class Translation:
 
     `detected_language_confidence` (0 to 1) is how sure that is, 0 where it was not read from the
     text but follows from the pairs. `alternatives` (best first) and `sentences` are there where the
-    call asked for them.
+    call asked for them, and so is `quality`.
     """
 
     text: str
@@ -118,6 +135,7 @@ class Translation:
     alternatives: tuple[Alternative, ...] = ()
     sentences: tuple[Sentence, ...] = ()
     detected_language_confidence: float = 0.0
+    quality: Quality | None = None
 
 
 @dataclass(frozen=True)

@@ -126,6 +126,7 @@ class Client:
         timeout: float | None = None,
         *,
         top_k: int | None = None,
+        thresholds: str | None = None,
     ) -> results.Classification: ...
 
     @overload
@@ -137,6 +138,7 @@ class Client:
         timeout: float | None = None,
         *,
         top_k: int | None = None,
+        thresholds: str | None = None,
     ) -> tuple[results.Classification | ServiceError, ...]: ...
 
     def classify(
@@ -147,10 +149,14 @@ class Client:
         timeout: float | None = None,
         *,
         top_k: int | None = None,
+        thresholds: str | None = None,
     ) -> results.Classification | tuple[results.Classification | ServiceError, ...]:
-        """Labels one text, or many in order, as `translate` does. `top_k` None: all labels."""
+        """Labels one text, or many in order, as `translate` does. `top_k` None: all labels.
+
+        `thresholds` names the set of the model by which a decision is made; None: its default.
+        """
         batch = [texts] if isinstance(texts, str) else list(texts)
-        request = requests.classify(batch, language, model, top_k)
+        request = requests.classify(batch, language, model, top_k, thresholds)
         response = self._call(self._classification.ClassifyText, request, timeout)
         items = responses.classifications(response, len(batch))
         return responses.only(items) if isinstance(texts, str) else items

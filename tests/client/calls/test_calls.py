@@ -22,6 +22,7 @@ from lingraft.client import (
     LanguageCandidate,
     LanguageDetection,
     NotFoundError,
+    Quality,
     Sentence,
     ServerFaultError,
     ServiceError,
@@ -101,9 +102,16 @@ def test_leave_to_pivot_reaches_the_server(ask: Any, fake: Any) -> None:
         assert fake.requests[-1].allow_pivot is leave
 
 
+def test_the_wanted_thresholds_reach_the_server(ask: Any, fake: Any) -> None:
+    """None are the model's own."""
+    for name in (None, "fpr-0.005"):
+        ask(lambda c, name=name: c.classify("one", thresholds=name))
+        assert fake.requests[-1].threshold_profile == (name or "")
+
+
 def test_details_reach_the_server_and_come_back(ask: Any, fake: Any) -> None:
     """Alternatives, words and links arrive as they were sent."""
-    details = Details(word_scores=True, alignment=True)
+    details = Details(word_scores=True, alignment=True, quality=True)
     decoding = Decoding(beam_size=3, alternative_count=2, min_output_tokens=4)
     answer = ask(lambda c: c.translate("one", "many-ways", decoding=decoding, details=details))
     assert [each.text for each in answer.alternatives] == ["two", "three"]
@@ -115,11 +123,13 @@ def test_details_reach_the_server_and_come_back(ask: Any, fake: Any) -> None:
             mean_logprob=-0.25,
             words=(WordScore(span, -0.5),),
             alignment=(AlignmentLink(span, span, 0.75),),
+            quality=Quality(None, False, -0.25, 0.0, 0, 0.0),
         ),
     )
+    assert answer.quality == Quality(0.75, True, -0.5, 40.0, 120, 0.03125)
     request = fake.requests[0]
     wanted = [field.name for field, _ in request.response_options.ListFields()]
-    assert wanted == ["word_scores", "alignment"]
+    assert wanted == ["word_scores", "alignment", "quality"]
     assert request.decoding.min_output_tokens == 4
 
 

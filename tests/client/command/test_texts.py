@@ -143,20 +143,23 @@ def test_alternatives_follow_on_the_same_line(lingraft: Command) -> None:
 
 def test_details_are_part_of_the_document(lingraft: Command, fake: Any) -> None:
     """Words and links have no place on a line."""
-    flags = ("--word-scores", "--alignment")
+    flags = ("--word-scores", "--alignment", "--quality")
     done = lingraft("translate", "--to", "many-ways", "--json", *flags, "one")
-    (sentence,) = json.loads(done.out)["results"][0]["sentences"]
+    (entry,) = json.loads(done.out)["results"]
+    assert (entry["quality"]["p_acceptable"], entry["quality"]["size"]) == (0.75, 120)
+    (sentence,) = entry["sentences"]
     assert sentence["words"] == [{"target_span": {"begin": 0, "end": 3}, "mean_logprob": -0.5}]
     assert sentence["alignment"][0]["weight"] == 0.75
     assert fake.requests[0].response_options.word_scores
     done = lingraft("translate", "--to", "yo", *flags, "one")
-    assert (done.code, done.err) == (2, "lingraft: --word-scores --alignment: only with --json\n")
+    assert (done.code, done.err) == (2, f"lingraft: {' '.join(flags)}: only with --json\n")
 
 
 def test_labels_are_printed_with_their_evidence(lingraft: Command) -> None:
     """A label's score never stands without its calibration, or the lack of it."""
     done = lingraft("classify", "--language", "en", "Win money now")
     assert done.out == "spam 0.750, ham 0.250\tcalibrated for en on 80 texts, error 0.031\n"
+    assert lingraft("classify", "--thresholds", "fpr-0.01", "Win").code == 0
     assert lingraft("classify", "Win").out == "spam 0.750, ham 0.250\tnot calibrated\n"
 
 
