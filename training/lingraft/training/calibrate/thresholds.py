@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import beta
 
 from lingraft.training.calibrate.reliability import Floats
@@ -91,28 +92,39 @@ def set_thresholds(
         listed = ", ".join(names)
         raise DataError(f"thresholds.label is {settings.label!r}; the labels are {listed}")
     place = list(names).index(settings.label)
-    scores, own = probabilities[:, place], np.asarray(labels) == place
-    spoken = np.asarray(languages)
-    told = spoken != ""
-
-    def found_for(language: str, rate: float) -> Threshold:
-        here = spoken == language
-        negatives, positives = scores[here & ~own], scores[here & own]
-        alone = _threshold(language, rate, negatives, positives, settings)
-        if alone.threshold is not None or not settings.pooled or not len(positives):
-            return alone
-        everywhere = _threshold("", rate, scores[told & ~own], scores[told & own], settings)
-        if everywhere.threshold is None:
-            return alone
-        return _at(replace(alone, pooled=True), everywhere.threshold, negatives, positives)
-
+    scored = _Scored(probabilities[:, place], np.asarray(labels) == place, np.asarray(languages))
     found = [
-        found_for(language, rate)
+        _of_language(scored, language, rate, settings)
         for language in sorted(set(languages) - {""})
         for rate in settings.rates
     ]
     default = settings.default_rate
     return ThresholdSets(settings.label, f"fpr-{default:g}" if default else "", tuple(found))
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """Scores [N] of a label, whether each example has it, and its language."""
+
+    scores: Floats
+    own: NDArray[np.bool_]
+    languages: NDArray[np.str_]
+
+    def among(self, here: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+        """Scores of the examples of other labels, and of the label's, of some."""
+        return self.scores[here & ~self.own], self.scores[here & self.own]
+
+
+def _of_language(scored: _Scored, language: str, rate: float, settings: Thresholds) -> Threshold:
+    """The threshold of a language, or that of all together with what it gives in this one."""
+    negatives, positives = scored.among(scored.languages == language)
+    alone = _threshold(language, rate, negatives, positives, settings)
+    if alone.threshold is not None or not settings.pooled or not len(positives):
+        return alone
+    everywhere = _threshold("", rate, *scored.among(scored.languages != ""), settings)
+    if everywhere.threshold is None:
+        return alone
+    return _at(replace(alone, pooled=True), everywhere.threshold, negatives, positives)
 
 
 def _threshold(
