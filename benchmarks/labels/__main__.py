@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks.labels.cases import CASES, Case
 from benchmarks.labels.table import as_markdown, row_of
 from lingraft.training.classify import classify
-from lingraft.training.errors import TrainingError
+from lingraft.training.errors import RecipeError, TrainingError
 from lingraft.training.recipe.recipes import ClassifyRecipe
 from lingraft.training.report.classification import classification_report
 from lingraft.training.report.report import write_report
@@ -62,11 +62,24 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(case: Case, recipe: ClassifyRecipe, output: Path) -> None:
     folder = output / case.name
-    if not (folder / _ROW).is_file():
+    if (folder / _ROW).is_file():
+        _require_same(json.loads((folder / _ROW).read_text("utf-8")), recipe, folder)
+    else:
         made = classify(recipe, folder)
         write_report(classification_report(made, examples=False), folder)
         (folder / _ROW).write_text(json.dumps(row_of(case, made), indent=1) + "\n", "utf-8")
     _write(output)
+
+
+def _require_same(row: dict[str, object], recipe: ClassifyRecipe, folder: Path) -> None:
+    """RecipeError where a finished case was made in another way than it is asked for now."""
+    made, wanted = (row["seeds"], row["counts"]), (recipe.seeds, recipe.wide is not None)
+    if made != wanted:
+        told = "{} seeds, table of n-grams {}".format
+        raise RecipeError(
+            f"{folder}: done with {told(*made)}, not with {told(*wanted)}; remove it, or give "
+            "another --output"
+        )
 
 
 def _write(output: Path) -> None:

@@ -23,6 +23,7 @@ def _row(case: str, over: list[float]) -> dict[str, Any]:
         "case": case,
         "trained_on": {"en": 700, "yo": 7},
         "seeds": 3,
+        "counts": True,
         "tests": [
             {
                 "language": "yo",
@@ -104,3 +105,15 @@ def test_a_finished_case_is_not_done_again(tmp_path: Path) -> None:
     assert main([*command, "topics-4"]) == 0
     assert json.loads((tmp_path / "table.json").read_text(encoding="utf-8")) == [row]
     assert "topics-4" in (tmp_path / "table.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("otherwise", [["--seeds", "2"], ["--encoder-alone"]])
+def test_a_case_that_was_done_in_another_way_is_refused(
+    tmp_path: Path, otherwise: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One table does not hold two ways under one name."""
+    (tmp_path / "topics-4").mkdir()
+    row = _row("topics-4", [1.2, 0.4, 2.9])
+    (tmp_path / "topics-4" / "row.json").write_text(json.dumps(row), encoding="utf-8")
+    assert main(["--output", str(tmp_path), "--cases", "topics-4", *otherwise]) == 1
+    assert "topics-4: done with 3 seeds, table of n-grams True" in capsys.readouterr().err

@@ -24,7 +24,8 @@ from lingraft.server.services.options import read_options
 from lingraft.server.services.reading import Job, read
 from lingraft.server.services.scoring import calibrated
 from lingraft.server.services.thresholds import decide
-from lingraft.server.services.translating import Step, compose, said, submit
+from lingraft.server.services.translating import Step, compose, said
+from lingraft.server.services.underway import submit
 from lingraft.training.calibrate import (
     FEATURES,
     Acceptability,

@@ -238,6 +238,8 @@ def test_a_loop_of_text_is_told_from_what_the_source_repeats(
 def test_a_text_of_one_letter_is_looked_at_in_no_time() -> None:
     """The work grows with the text and not with its square: steps of the rule are bounded."""
     assert is_loop("a", "b" * 200_000)
+    assert not is_copy("水" * 200_000, "ab" * 100_000)
+    assert not is_loop("a", "水土" * 3)
     assert not is_loop("a", "bc " * 2 + "d")
 
 

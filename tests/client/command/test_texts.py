@@ -159,8 +159,18 @@ def test_labels_are_printed_with_their_evidence(lingraft: Command) -> None:
     """A label's score never stands without its calibration, or the lack of it."""
     done = lingraft("classify", "--language", "en", "Win money now")
     assert done.out == "spam 0.750, ham 0.250\tcalibrated for en on 80 texts, error 0.031\n"
-    assert lingraft("classify", "--thresholds", "fpr-0.01", "Win").code == 0
     assert lingraft("classify", "Win").out == "spam 0.750, ham 0.250\tnot calibrated\n"
+
+
+def test_flags_that_the_server_must_know_of_reach_it(lingraft: Command, fake: Any) -> None:
+    """Leave to pivot, and a set of thresholds; neither unasked."""
+    lingraft("translate", "--to", "yo", "--allow-pivot", "one")
+    lingraft("translate", "--to", "yo", "one")
+    assert [each.allow_pivot for each in fake.requests] == [True, False]
+    fake.requests.clear()
+    lingraft("classify", "--thresholds", "fpr-0.01", "Win")
+    lingraft("classify", "Win")
+    assert [each.threshold_profile for each in fake.requests] == ["fpr-0.01", ""]
 
 
 def test_labels_as_json(lingraft: Command) -> None:

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from lingraft.server.app import translator
 from lingraft.server.bundle import Precision, read_bundle
-from lingraft.server.metrics import Metrics
+from lingraft.server.metrics import CALLS, Metrics
+from lingraft.server.search import Found
+from lingraft.server.services.reading import Reading
+from lingraft.server.services.translating import Step
+from lingraft.server.services.underway import _joined
+from lingraft.server.text import segment
 from lingraft.v1 import common_pb2, translation_pb2
 
 INVALID = 3
+PATIENCE_S = 20.0
+
 TEXT = "Rain falls. The boat waits.\n\nTea!"
 
 
@@ -24,6 +33,13 @@ def _ask(*texts: str, **options: Any) -> translation_pb2.TranslateTextRequest:
         "allow_pivot": True,
     } | options
     return translation_pb2.TranslateTextRequest(contents=texts or (TEXT,), **given)
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.005)
 
 
 def _adding(echo: Any, start: int, codec: Any) -> Any:
@@ -49,18 +65,24 @@ def adding(
     settings: Callable[..., Any],
     echo_model: Callable[..., Any],
     echo_engine: Any,
+    gated_engine: Any,
 ) -> Callable[..., Any]:
-    """Starts a server of models, one for each edit of the golden manifest; with the engines."""
+    """Starts a server of models, one for each edit of the golden manifest; with the engines. With
+    `gated`, the last one waits for the test."""
 
-    def start(*edits: Callable[[dict[str, Any]], None]) -> tuple[Any, list[Any]]:
+    def start(
+        *edits: Callable[[dict[str, Any]], None], gated: bool = False, **changes: Any
+    ) -> tuple[Any, list[Any]]:
         models, engines = [], []
         for number, edit in enumerate(edits or [lambda manifest: None]):
             bundle = read_bundle(edited("v1-translation", edit, folder=f"bundle-{number}"))
             codec = echo_model(bundle=bundle)[0].codec
-            engine = _adding(echo_engine, bundle.special.decoder_start, codec)
-            models.append(translator(bundle, Precision.FP32, engine, settings(), Metrics()))
+            kind = gated_engine if gated and number == len(edits) - 1 else echo_engine
+            engine = _adding(kind, bundle.special.decoder_start, codec)
+            config = settings(**changes)
+            models.append(translator(bundle, Precision.FP32, engine, config, Metrics()))
             engines.append(engine)
-        return served(*models).translation, engines
+        return served(*models), engines
 
     return start
 
@@ -72,7 +94,8 @@ def _one(response: Any) -> Any:
 
 def test_a_text_goes_through_the_third_language_sentence_by_sentence(adding: Any) -> None:
     """The second model reads what the first has said; all between sentences stays as it is."""
-    server, _ = adding()
+    served, _ = adding()
+    server = served.translation
     answer = _one(server.TranslateText(_ask(response_options={"sentences": True})))
     assert answer.text == "Rain falls. one two The boat waits. one two\n\nTea! one two"
     assert (answer.pair_status, answer.pivot_language) == (common_pb2.PAIR_STATUS_PIVOT, "en")
@@ -84,7 +107,8 @@ def test_a_text_goes_through_the_third_language_sentence_by_sentence(adding: Any
 
 def test_streamed_texts_go_the_same_way(adding: Any) -> None:
     """Each as soon as both steps are done."""
-    server, _ = adding()
+    served, _ = adding()
+    server = served.translation
     answers = list(server.StreamTranslateText(_ask("Rain", "Tea")))
     assert sorted((a.index, a.translation.text) for a in answers) == [
         (0, "Rain one two"),
@@ -94,7 +118,8 @@ def test_streamed_texts_go_the_same_way(adding: Any) -> None:
 
 def test_what_both_steps_took_is_counted(adding: Any) -> None:
     """Pieces that were read and produced; characters of the source once."""
-    server, _ = adding()
+    served, _ = adding()
+    server = served.translation
     wanted = {"timings": True}
     through = server.TranslateText(_ask("Rain falls", response_options=wanted))
     direct = [
@@ -109,7 +134,8 @@ def test_what_both_steps_took_is_counted(adding: Any) -> None:
 
 def test_without_leave_the_pair_is_refused_and_the_way_is_told(adding: Any, refusal: Any) -> None:
     """The default is no; the message says what leave would give."""
-    server, _ = adding()
+    served, _ = adding()
+    server = served.translation
     error = refusal(server.TranslateText, _ask(allow_pivot=False))
     assert (error.code, error.reason) == (INVALID, "LANGUAGE_UNSUPPORTED")
     assert error.message.endswith("allow_pivot would go through en")
@@ -120,7 +146,8 @@ def test_without_leave_the_pair_is_refused_and_the_way_is_told(adding: Any, refu
 
 def test_a_pair_that_a_model_has_is_never_pivoted(adding: Any) -> None:
     """Leave is no order."""
-    server, engines = adding()
+    served, engines = adding()
+    server = served.translation
     answer = _one(server.TranslateText(_ask("Rain", source_language="en")))
     assert (answer.text, answer.pivot_language) == ("Rain two", "")
     assert len(engines[0].joined) == 1
@@ -142,7 +169,8 @@ def _only(*directions: str) -> Callable[[dict[str, Any]], None]:
 
 def test_the_steps_may_be_those_of_two_models(adding: Any, refusal: Any) -> None:
     """The one that spoke last is named; a model asked for by name must have both."""
-    server, engines = adding(_only("yoen"), _only("enhaw"))
+    served, engines = adding(_only("yoen"), _only("enhaw"))
+    server = served.translation
     answer = _one(server.TranslateText(_ask("Rain")))
     assert (answer.text, answer.model) == ("Rain one two", "models/enhaw/versions/1")
     assert [len(engine.joined) for engine in engines] == [1, 1]
@@ -170,7 +198,8 @@ def test_of_several_ways_the_one_with_the_better_worse_step_is_taken(adding: Any
         ]
         manifest["languageTags"].append({"language": "fr", "piece": ">>eng<<", "id": 2})
 
-    server, _ = adding(edit)
+    served, _ = adding(edit)
+    server = served.translation
     assert _one(server.TranslateText(_ask("Rain"))).pivot_language == "fr"
 
 
@@ -183,7 +212,8 @@ def test_a_pair_that_a_bundle_measured_through_a_third_language_needs_leave(
         pair = {"sourceLanguage": "yo", "targetLanguage": "haw", "status": "PAIR_STATUS_PIVOT"}
         manifest["pairs"].append(pair)
 
-    server, _ = adding(edit)
+    served, _ = adding(edit)
+    server = served.translation
     assert refusal(server.TranslateText, _ask(allow_pivot=False)).reason == "LANGUAGE_UNSUPPORTED"
     assert _one(server.TranslateText(_ask("Rain"))).text == "Rain one two"
     request = translation_pb2.ListLanguagePairsRequest(filter='status = "PIVOT"')
@@ -193,7 +223,8 @@ def test_a_pair_that_a_bundle_measured_through_a_third_language_needs_leave(
 
 def test_what_cannot_be_told_through_a_third_language_is_refused(adding: Any, refusal: Any) -> None:
     """All of it at once; a sentence's quality is told and not calibrated."""
-    server, _ = adding()
+    served, _ = adding()
+    server = served.translation
     wanted = {"word_scores": True, "alignment": True}
     request = _ask("Rain", response_options=wanted, decoding={"target_prefix": "Tea"})
     error = refusal(server.TranslateText, request)
@@ -208,14 +239,77 @@ def test_what_cannot_be_told_through_a_third_language_is_refused(adding: Any, re
     assert answer.quality.raw_score == pytest.approx(-0.5)
 
 
-def test_alternatives_are_those_of_the_second_step(adding: Any) -> None:
-    """Many ways to say it in the end, from one best in the middle."""
-    server, engines = adding()
-    decoding = {"beam_size": 2, "alternative_count": 1}
-    answer = _one(server.TranslateText(_ask("Rain", decoding=decoding)))
-    assert answer.text == "Rain one two"
-    assert all(each.text != answer.text for each in answer.alternatives)
-    assert engines[0].widest == 2
+def _found(text: str, codec: Any) -> Found:
+    ids = tuple(codec.pieces(text, "en"))
+    return Found(ids, (-0.5,) * len(ids), -0.5, truncated=False)
+
+
+def test_a_sentence_that_the_second_model_reads_in_parts_has_its_alternatives_part_by_part(
+    echo_model: Callable[..., Any],
+) -> None:
+    """The second best of all parts together; as many as the part with the fewest has."""
+    codec = echo_model()[0].codec
+    text = "rain falls, the boat waits"
+    sentences = segment(text, lambda part: codec.pieces(part, "en"), 8)
+    assert len(sentences) > 1
+    tasks = tuple(SimpleNamespace(sentence=sentence) for sentence in sentences)
+    decoded = [
+        SimpleNamespace(found=tuple(_found(f"{word} {rank}", codec) for rank in range(3 - place)))
+        for place, word in enumerate(("tea", "salt", "road")[: len(tasks)])
+    ]
+    onward: Any = SimpleNamespace(choice=SimpleNamespace(model=SimpleNamespace(codec=codec)))
+    joined = _joined(onward, Reading(text, tasks), Step(tasks, decoded))  # type: ignore[arg-type]
+    ranks = min(len(each.found) for each in decoded)
+    assert len(joined.texts) == len(joined.hypotheses) == ranks
+    for rank, whole in enumerate(joined.texts):
+        assert whole.split()[:2] == ["tea", str(rank)]
+        assert [part.ids for part in joined.hypotheses[rank]] == [
+            each.found[rank].ids for each in decoded
+        ]
+
+
+def test_a_call_that_is_larger_than_the_queue_goes_both_steps(adding: Any) -> None:
+    """Where nothing else waits: the sentences of each step enter together."""
+    served, _ = adding(_only("yoen"), _only("enhaw"), max_queued_rows=4)
+    texts = [f"rain {'a' * number}" for number in range(1, 13)]
+    answers = served.translation.TranslateText(_ask(*texts)).results
+    assert [each.translation.text for each in answers] == [f"{text} one two" for text in texts]
+
+
+@pytest.mark.parametrize("method", ["TranslateText", "StreamTranslateText"])
+def test_a_cancelled_call_frees_the_rows_of_its_second_step(adding: Any, method: str) -> None:
+    """Nobody decodes on for a client that went away."""
+    served, (_, second) = adding(_only("yoen"), _only("enhaw"), gated=True)
+    call = getattr(served.translation, method)
+    request = _ask("We wait for the boat under the tree", "We sang")
+    running = call.future(request) if method == "TranslateText" else call(request)
+    assert second.inside.wait(PATIENCE_S)
+    running.cancel()
+    _until(lambda: served.metrics.value(CALLS, label="CANCELLED") == 1)
+    second.gate.set()
+    _until(lambda: not second.rows)
+    assert second.steps <= 2
+
+
+def test_times_are_those_of_steps_that_follow_each_other(adding: Any) -> None:
+    """Sentences run side by side: the parts are no more than the whole."""
+    served, _ = adding()
+    request = _ask("Rain. Tea. Salt. Bread. Road. River. Boat.", response_options={"timings": True})
+    timings = served.translation.TranslateText(request).timings
+    parts = (timings.inference, timings.queue, timings.text)
+    assert all(0 < part.ToNanoseconds() <= timings.total.ToNanoseconds() for part in parts)
+
+
+def test_a_fault_of_both_models_is_told_once(adding: Any, refusal: Any) -> None:
+    """Their defaults may differ; the request is one."""
+
+    def beams(manifest: dict[str, Any]) -> None:
+        _only("enhaw")(manifest)
+        manifest["decoding"] = {"beamSize": 4}
+
+    served, _ = adding(_only("yoen"), beams)
+    error = refusal(served.translation.TranslateText, _ask(decoding={"temperature": 99}))
+    assert error.message.count("decoding.temperature") == 1
 
 
 def test_the_real_graphs_say_through_a_third_language_what_two_calls_say(

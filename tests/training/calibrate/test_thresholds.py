@@ -119,6 +119,18 @@ def test_languages_with_too_few_examples_may_be_taken_together() -> None:
     )
 
 
+def test_a_language_without_examples_of_other_labels_has_no_share_of_false_alarms() -> None:
+    """Nothing can be told of it, so it gets no threshold of the others either."""
+    probabilities, labels = _scored(700, 105)
+    languages = ["en"] * 800 + ["de"] * 5
+    settings = Thresholds(label="spam", rates=(0.01,), pooled=True)
+    found = set_thresholds(probabilities, labels, languages, NAMES, settings)
+    german, english = found.thresholds
+    assert (german.threshold, german.pooled) == (None, False)
+    assert german.reason == "0 of other labels, under the 300 needed"
+    assert english.threshold is not None
+
+
 def test_languages_together_may_still_be_too_few() -> None:
     """Then each says how many it lacks itself."""
     found = _set(*_scored(250, 50), pooled=True)

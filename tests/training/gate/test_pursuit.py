@@ -56,6 +56,15 @@ def test_a_control_that_rises_too_slowly_to_catch_up_leaves_the_verdict() -> Non
     assert [each.verdict for each in decision.directions] == [Verdict.PASS]
 
 
+def test_a_control_that_has_caught_up_already_holds_as_one_that_will() -> None:
+    """Chance on the deciding half of dev is no reason to pass what the choosing half denies."""
+    chase = _chase([(100, 10.0), (200, 22.0), (300, 30.5)])
+    assert (chase.gap, chase.catches_up) == (-0.5, True)
+    decision = decide([_gain(0.9, 0.5)], pursuits=[chase])
+    assert decision.verdict is Verdict.HOLD
+    assert decision.reason.startswith("scratch has caught up on the half of dev that chooses")
+
+
 def test_what_the_graft_gains_in_the_same_time_counts() -> None:
     """Both rise by 4: nobody nears anybody."""
     chase = _chase(RISING, [(100, 15.0), (200, 26.0), (300, 30.0)])

@@ -96,7 +96,12 @@ def test_a_shipped_recipe_may_be_a_base(tmp_path: Path) -> None:
             {"a.toml": '\nbase = "b.toml"\n', "b.toml": 'base = "a.toml"\n'},
             "line 1: base: a.toml builds on this recipe itself",
         ),
-        ({"a.toml": 'base = "gone.toml"\n'}, "gone.toml: no such recipe"),
+        (
+            {"a.toml": '\nbase = "gone.toml"\n'},
+            "a.toml, line 2: base: no recipe gone.toml beside it or among the shipped ones",
+        ),
+        ({"a.toml": "base = 3\n"}, "line 1: base must be the path or the name of a recipe, not 3"),
+        ({"a.toml": 'base = ""\n'}, "line 1: base must be the path or the name of a recipe"),
     ],
 )
 def test_a_base_that_leads_nowhere_is_refused(

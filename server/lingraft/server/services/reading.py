@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 from lingraft.server.batching import Source
-from lingraft.server.errors import RequestError
+from lingraft.server.errors import InternalError, RequestError
 from lingraft.server.search import SearchOptions, begin
 from lingraft.server.services.common import Edge, check_text, invalid, too_many
 from lingraft.server.services.options import TranslationOptions
@@ -25,7 +25,7 @@ class Job:
     """What is the same for all texts of a request.
 
     deadline: by the edge's clock, seconds.
-    pivot: whether its texts are translations already, into a third language.
+    pivot: whether it is a step of a way through a third language, which no calibration fits.
     onward: what is done with its translations, where the way leads on to another language.
     """
 
@@ -64,7 +64,7 @@ class Reading:
 
     text: str
     tasks: tuple[Task, ...] = ()
-    error: RequestError | None = None
+    error: RequestError | InternalError | None = None
 
     @property
     def sentences(self) -> list[Sentence]:

@@ -1,9 +1,8 @@
-"""One translation request on its way: submitted to the scheduler, put together again."""
+"""What models said of sentences, put together to the answer to a text."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 
 from lingraft.server.batching import Decoded
@@ -15,8 +14,6 @@ from lingraft.server.services.reading import Job, Reading, Task
 from lingraft.server.services.words import TargetWords, links, word_scores
 from lingraft.server.text import Sentence, Span, assemble, is_circle, is_copy, is_loop, is_wordless
 from lingraft.v1 import common_pb2, translation_pb2
-
-Futures = list[Future[Decoded]]  # one for each sentence of a text
 
 
 @dataclass(frozen=True)
@@ -37,21 +34,6 @@ class Said:
     tasks: tuple[Task, ...]
     texts: tuple[str, ...]
     hypotheses: tuple[tuple[Found, ...], ...]
-
-
-def submit(job: Job, readings: Sequence[Reading]) -> list[Futures]:
-    """All sentences of all texts at once; the futures of each text. Raises as the scheduler."""
-    flat = [task.source for reading in readings for task in reading.tasks]
-    scheduler = job.choice.model.scheduler
-    futures = iter(scheduler.submit(flat, job.deadline, job.options.bulk) if flat else [])
-    return [[next(futures) for _ in reading.tasks] for reading in readings]
-
-
-def abandon(futures: Sequence[Futures]) -> None:
-    """Takes back what nobody waits for any more; what is done stays done."""
-    for text in futures:
-        for future in text:
-            future.cancel()
 
 
 def said(job: Job, step: Step) -> list[Said]:

@@ -9,27 +9,27 @@ from typing import Any
 
 from google.protobuf import duration_pb2
 
-from lingraft.server.batching import Decoded, gathered
+from lingraft.server.batching import Decoded
 from lingraft.server.errors import InternalError, LanguageRequiredError, RequestError, merge
 from lingraft.server.services import detection, pairs
 from lingraft.server.services.common import Edge, batch_faults, invalid, refuse, unfilled
-from lingraft.server.services.onward import go_on
 from lingraft.server.services.options import option_faults, pivot_faults, read_options
-from lingraft.server.services.reading import Job, Reading, read
+from lingraft.server.services.reading import Job, Reading
 from lingraft.server.services.registry import Registry
 from lingraft.server.services.served import Choice
-from lingraft.server.services.translating import Futures, Step, abandon, compose, said, submit
+from lingraft.server.services.translating import Step
+from lingraft.server.services.underway import Answered, Underway, abandon, arrive, set_out
 from lingraft.server.status import to_status
 from lingraft.v1 import translation_pb2, translation_pb2_grpc
 
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What became of one text, and what it took: a step, or two through a third language."""
+    """What became of one text, and the steps it took; those of a level ran side by side."""
 
     result: translation_pb2.TranslationResult
     reading: Reading
-    steps: tuple[Step, ...] = ()
+    levels: tuple[tuple[Step, ...], ...] = ()
 
 
 class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
@@ -44,10 +44,8 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
         """Answers when all texts are done."""
         began = self._edge.clock()
         job = await self._job(request, context)
-        reading = self._edge.clock()
-        readings, futures = await self._begin(job, request)
-        read_s = self._edge.clock() - reading
-        outcomes = await self._outcomes(job, readings, futures)
+        texts, read_s = await set_out(job, request.contents)
+        outcomes = await self._outcomes(job, texts)
         response = translation_pb2.TranslateTextResponse(
             results=[outcome.result for outcome in outcomes],
             request_id=request.request_id,
@@ -60,20 +58,21 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
     async def StreamTranslateText(  # noqa: N802 -- a name of the API
         self, request: translation_pb2.TranslateTextRequest, context: Any
     ) -> AsyncIterator[translation_pb2.StreamTranslateTextResponse]:
-        """Answers each text as soon as it is done."""
+        """Answers each text as soon as it is done; through a third language when its second step
+        is, which begins when all first ones are over."""
         job = await self._job(request, context)
-        readings, futures = await self._begin(job, request)
+        texts, _ = await set_out(job, request.contents)
 
         async def numbered(index: int) -> tuple[int, _Outcome]:
-            return index, await self._outcome(job, readings[index], futures[index])
+            return index, await self._outcome(job, texts[index])
 
-        tasks = [asyncio.ensure_future(numbered(index)) for index in range(len(readings))]
+        tasks = [asyncio.ensure_future(numbered(index)) for index in range(len(texts))]
         try:
             for done in asyncio.as_completed(tasks):
                 index, outcome = await done
                 yield _stream_response(index, outcome.result)
         finally:
-            abandon(futures)
+            abandon(texts)
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def ListLanguagePairs(  # noqa: N802 -- a name of the API
@@ -101,12 +100,14 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
         except RequestError as fault:
             raise merge([*faults, *option_faults(request, None), fault]) from fault
         steps = [choice, choice.onward] if choice.onward else [choice]
-        for defaults in dict.fromkeys(step.model.bundle.decoding for step in steps):
-            faults += option_faults(request, defaults)
+        told = [
+            fault for step in steps for fault in option_faults(request, step.model.bundle.decoding)
+        ]
+        faults += {str(fault): fault for fault in told}.values()  # of two models the same once
         if choice.onward:
             faults += pivot_faults(request)
         refuse(faults)
-        return self._planned(choice, request, deadline, pivot=False)
+        return self._planned(choice, request, deadline, pivot=choice.onward is not None)
 
     def _planned(
         self,
@@ -141,38 +142,22 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
                 self._registry, self._edge, request, refused, deadline
             )
 
-    async def _begin(
-        self, job: Job, request: translation_pb2.TranslateTextRequest
-    ) -> tuple[list[Reading], list[Futures]]:
-        readings = await asyncio.to_thread(read, job, list(request.contents))
-        return readings, submit(job, readings)
-
-    async def _outcomes(
-        self, job: Job, readings: Sequence[Reading], futures: Sequence[Futures]
-    ) -> list[_Outcome]:
+    async def _outcomes(self, job: Job, texts: Sequence[Underway]) -> list[_Outcome]:
         """Waits for all texts; when one error ends the call, nobody decodes on for it."""
-        texts = zip(readings, futures, strict=True)
         try:
-            return await asyncio.gather(*(self._outcome(job, *text) for text in texts))
+            return await asyncio.gather(*(self._outcome(job, text) for text in texts))
         finally:
-            abandon(futures)
+            abandon(texts)
 
-    async def _outcome(self, job: Job, reading: Reading, futures: Futures) -> _Outcome:
-        """Waits for the sentences of one text. Errors that end the whole call are raised."""
+    async def _outcome(self, job: Job, text: Underway) -> _Outcome:
+        """Waits for one text. Errors that end the whole call are raised."""
         try:
-            if reading.error is not None:
-                raise reading.error
-            step = Step(reading.tasks, await gathered(futures))
-            steps: tuple[Step, ...] = (step,)
-            if job.onward is None:
-                translation = compose(job, reading, said(job, step))
-            else:
-                steps, translation = await go_on(job, job.onward, reading, step)
+            answered: Answered = await arrive(job, text)
         except (RequestError, InternalError) as error:
             result = translation_pb2.TranslationResult(error=to_status(error))
-            return _Outcome(result, reading)
-        result = translation_pb2.TranslationResult(translation=translation)
-        return _Outcome(result, reading, steps)
+            return _Outcome(result, text.reading)
+        result = translation_pb2.TranslationResult(translation=answered.translation)
+        return _Outcome(result, text.reading, answered.levels)
 
 
 def _stream_response(
@@ -184,8 +169,8 @@ def _stream_response(
 
 
 def _usage(outcomes: Sequence[_Outcome]) -> translation_pb2.UsageStats:
-    answered = [outcome for outcome in outcomes if outcome.steps]
-    steps = [step for outcome in answered for step in outcome.steps]
+    answered = [outcome for outcome in outcomes if outcome.levels]
+    steps = [step for outcome in answered for level in outcome.levels for step in level]
     tasks = [task for step in steps for task in step.tasks]
     produced = [decoded.found[0] for step in steps for decoded in step.decoded]
     return translation_pb2.UsageStats(
@@ -198,11 +183,12 @@ def _usage(outcomes: Sequence[_Outcome]) -> translation_pb2.UsageStats:
 def _timings(
     outcomes: Sequence[_Outcome], read_s: float, total_s: float
 ) -> translation_pb2.Timings:
-    """Of steps that follow each other the sum, of texts side by side the longest."""
+    """Of levels, which follow each other, the sum; of what runs side by side the longest."""
 
     def longest(of: Callable[[Decoded], float]) -> float:
-        steps = ([max(map(of, step.decoded), default=0.0) for step in o.steps] for o in outcomes)
-        return max(map(sum, steps), default=0.0)
+        return max(
+            (sum(_longest(level, of) for level in each.levels) for each in outcomes), default=0
+        )
 
     return translation_pb2.Timings(
         total=_duration(total_s),
@@ -210,6 +196,10 @@ def _timings(
         text=_duration(read_s),
         inference=_duration(longest(lambda row: row.model_s)),
     )
+
+
+def _longest(level: Sequence[Step], of: Callable[[Decoded], float]) -> float:
+    return max((of(row) for step in level for row in step.decoded), default=0.0)
 
 
 def _duration(seconds: float) -> duration_pb2.Duration:

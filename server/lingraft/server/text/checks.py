@@ -31,7 +31,7 @@ _FEWER_THAN_SOURCE = 0.2
 
 _COPIED = 0.8
 _COPY_WORDS = 3
-_ADDRESS = re.compile(r"\S*(?:://|www\.|@)\S*")
+_OF_ADDRESSES = ("://", "www.", "@")
 
 
 def is_circle(ids: Sequence[int], source: Sequence[int]) -> bool:
@@ -119,8 +119,11 @@ def is_copy(source: str, output: str) -> bool:
 
 def _lettered(text: str) -> list[str]:
     """Words with a letter, addresses left out."""
-    words = _ADDRESS.sub(" ", text.casefold()).split()
-    return [word for word in words if any(map(str.isalpha, word))]
+    return [
+        word
+        for word in text.casefold().split()
+        if any(map(str.isalpha, word)) and not any(sign in word for sign in _OF_ADDRESSES)
+    ]
 
 
 def is_wordless(source: str, output: str) -> bool:

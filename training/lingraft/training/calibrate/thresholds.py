@@ -119,7 +119,8 @@ def _of_language(scored: _Scored, language: str, rate: float, settings: Threshol
     """The threshold of a language, or that of all together with what it gives in this one."""
     negatives, positives = scored.among(scored.languages == language)
     alone = _threshold(language, rate, negatives, positives, settings)
-    if alone.threshold is not None or not settings.pooled or not len(positives):
+    enough = len(negatives) and len(positives)  # to tell what it gives
+    if alone.threshold is not None or not settings.pooled or not enough:
         return alone
     everywhere = _threshold("", rate, *scored.among(scored.languages != ""), settings)
     if everywhere.threshold is None:

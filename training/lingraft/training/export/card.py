@@ -32,7 +32,7 @@ _JOBS = {
 _VERDICT = {
     "VERDICT_UNSPECIFIED": "not tested for negative transfer",
     "VERDICT_PASS": "PASS: better than the better of control and parent",
-    "VERDICT_HOLD": "HOLD: no clear gain, the interval crosses zero",
+    "VERDICT_HOLD": "HOLD: no clear gain, or one over a control that was catching up",
     "VERDICT_REFUSE": "REFUSE: transfer did harm",
 }
 

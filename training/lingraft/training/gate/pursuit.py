@@ -34,10 +34,15 @@ class Pursuit:
 
     @property
     def catches_up(self) -> bool:
-        """Whether the control, now behind, would be level after as many steps again."""
-        return 0 < self.gap <= self.closed * _THIRDS_AGAIN
+        """Whether the control would be level after as many steps again, or is so already."""
+        return self.closed > 0 and self.gap <= self.closed * _THIRDS_AGAIN
 
     def __str__(self) -> str:
+        if self.gap <= 0:
+            return (
+                f"{self.arm} has caught up on the half of dev that chooses, and the last third of "
+                f"training still brought it {self.closed:.2f} nearer"
+            )
         return (
             f"{self.arm} is catching up: {self.gap:.2f} behind on dev, of which the last third of "
             f"training made good {self.closed:.2f}; as many steps again would bring it level"

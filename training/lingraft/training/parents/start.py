@@ -12,7 +12,7 @@ from lingraft.training.models.marian import load_model, shape_of
 from lingraft.training.parents.find import PROVENANCE_FILE, ParentModel, find_parent
 from lingraft.training.recipe.recipes import PretrainRecipe
 
-_FREE = ("dropout", "attention_dropout")  # a run may set them anew
+_FREE = ("dropout",)  # a run may set it anew
 
 
 class PastRun(TypedDict):
@@ -64,14 +64,19 @@ def runs_of(folder: Path) -> list[PastRun]:
 
 def training_told(runs: Sequence[PastRun]) -> str:
     """All runs in one sentence for the card."""
-    told = [
-        f"{r['steps']:,} steps, {r['target_pieces'] / 1e6:.1f} million target pieces, seed "
-        f"{r['seed']}"
-        for r in runs
-    ]
+    told = [_told(run) for run in runs]
+    if runs[0]["start"]:
+        return f"from a model whose own runs are not told (SHA-256 {runs[0]['start']}): " + (
+            "; then ".join(told)
+        )
     if len(told) == 1:
         return told[0]
     steps = sum(run["steps"] for run in runs)
     pieces = sum(run["target_pieces"] for run in runs)
     total = f"{steps:,} steps, {pieces / 1e6:.1f} million target pieces in {len(runs)} runs"
     return f"{total} ({'; then '.join(told)})"
+
+
+def _told(run: PastRun) -> str:
+    pieces = run["target_pieces"] / 1e6
+    return f"{run['steps']:,} steps, {pieces:.1f} million target pieces, seed {run['seed']}"

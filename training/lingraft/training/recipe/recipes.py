@@ -219,7 +219,7 @@ def _loaded(path: Path, above: tuple[Path, ...]) -> tuple[Recipe, dict[str, Any]
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"{path}: not TOML: {error}") from None
     if (base := content.pop("base", None)) is not None:
-        below = _base(str(base), path, text, (*above, path.resolve()))
+        below = _base(base, path, text, (*above, path.resolve()))
         content = merged(_loaded(below, (*above, path.resolve()))[1], content)
     kind = _KINDS.get(str(content.get("task")))
     if kind is None:
@@ -233,13 +233,22 @@ def _loaded(path: Path, above: tuple[Path, ...]) -> tuple[Recipe, dict[str, Any]
     return _with_paths(recipe, path.parent), with_roots(content, path.parent)  # type: ignore[return-value]
 
 
-def _base(location: str, path: Path, text: str, above: tuple[Path, ...]) -> Path:
-    beside = path.parent / location
-    found = beside if beside.is_file() else find_recipe(location)
-    if found.resolve() in above:
-        line = line_of(text, ("base",))
-        raise RecipeError(f"{path}, line {line}: base: {location} builds on this recipe itself")
-    return found
+def _base(location: object, path: Path, text: str, above: tuple[Path, ...]) -> Path:
+    """The file of a base, beside the recipe or shipped; RecipeError with the line where there is
+    none, or where it leads back."""
+    where = f"{path}, line {line_of(text, ('base',))}: base"
+    if not isinstance(location, str) or not location:
+        raise RecipeError(f"{where} must be the path or the name of a recipe, not {location!r}")
+    for folder, name in (
+        (path.parent, location),
+        (SHIPPED, location),
+        (SHIPPED, location + ".toml"),
+    ):
+        if (found := folder / name).is_file():
+            if found.resolve() in above:
+                raise RecipeError(f"{where}: {location} builds on this recipe itself")
+            return found
+    raise RecipeError(f"{where}: no recipe {location} beside it or among the shipped ones")
 
 
 def find_recipe(location: str) -> Path:

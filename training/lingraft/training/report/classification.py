@@ -77,7 +77,9 @@ def _wide(graft: ClassifierGraft) -> Report:
 def _arms(graft: ClassifierGraft) -> Report:
     arms = arms_of(graft.arms)
     if graft.tfidf:
-        trials = [{"inverse_penalty": c, "dev": round(score, 4)} for c, score in graft.tfidf.trials]
+        trials = [
+            {"inverse_penalty": c, "dev": round(100 * score, 2)} for c, score in graft.tfidf.trials
+        ]
         chosen = {"inverse_penalty": graft.tfidf.inverse_penalty}
         arms[TFIDF] = {"chosen": chosen, "grid": trials}
     return arms

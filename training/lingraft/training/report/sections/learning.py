@@ -30,8 +30,8 @@ def learning(report: Document) -> Section | Missing:
     exhibit = Exhibit(
         "The arms on their way",
         blocks,
-        "All arms had the same number of steps. An alternative that still rises when they are over "
-        "has not shown what it can: the gap may be a head start and no knowledge.",
+        "All arms had leave for as many steps. An alternative that still rises at the end has not "
+        "shown what it can: the gap may be a head start and no knowledge.",
         _do(pursuits),
     )
     return Section("learning", title, "Still learning", [exhibit])
