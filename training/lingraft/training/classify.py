@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from lingraft.training.experiment.classification import (
     train,
 )
 from lingraft.training.experiment.encoders import require_stages, start_of, translated
-from lingraft.training.experiment.labels import Labels, LabelSet, load_labels
+from lingraft.training.experiment.labels import Labels, LabelSet, load_labels, told_cuts
 from lingraft.training.experiment.seeds import Seeded, pursuits
 from lingraft.training.experiment.trusting import LabelTrust, trust_labels
 from lingraft.training.experiment.typed import TypedTransfer, typed_classification
@@ -78,6 +79,8 @@ def classify(recipe: ClassifyRecipe, output: Path) -> ClassifierGraft:
     typed = typed_classification(recipe)
     require_stages(recipe)
     data = translated(recipe, load_labels(recipe), output)
+    for line in told_cuts(parent.codec, data.train, recipe.training.max_tokens):
+        print(f"{recipe.name}: {line}", file=sys.stderr, flush=True)
     trained = [GRAFT, *(name for name in recipe.controls.arms if name != TFIDF)]
     starts = [start_of(name, recipe, parent) for name in trained]
     arms = {start.name: train(start, recipe, data, output) for start in starts}

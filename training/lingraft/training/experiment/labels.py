@@ -15,6 +15,8 @@ from lingraft.training.synthesis.filters import Sifted
 from lingraft.training.synthesis.texts import read_texts
 from lingraft.training.vocabulary.codec import Codec, shorten
 
+_FEW_CUT = 0.01  # a share that is not worth a line
+
 
 @dataclass(frozen=True)
 class LabelSet:
@@ -120,6 +122,22 @@ def _names(train: Sequence[LabelledRow], held_out: Sequence[LabelledRow]) -> tup
     if unknown:
         raise DataError(f"dev or test has labels that train lacks: {', '.join(unknown)}")
     return tuple(labels)
+
+
+def told_cuts(codec: Codec, rows: Sequence[LabelledRow], limit: int) -> list[str]:
+    """A line for each language of which more than one text in a hundred is cut by `encode_rows`."""
+    lengths: dict[str, list[int]] = defaultdict(list)
+    for text, _, language in rows:
+        lengths[language].append(len(codec.encode_target(text, language)))
+    told = []
+    for language, found in lengths.items():
+        cut = sum(length > limit for length in found)
+        if cut > _FEW_CUT * len(found):
+            told.append(
+                f"{language or 'no language'}: {cut:,} of {len(found):,} training texts have more "
+                f"than {limit} pieces and are cut there (training.max_tokens)"
+            )
+    return told
 
 
 def encode_rows(codec: Codec, rows: Sequence[LabelledRow], limit: int) -> list[list[int]]:
