@@ -34,14 +34,14 @@ def _chase(control: Curve, graft: Curve = FLAT) -> Pursuit:
 
 
 def test_a_gain_over_a_control_that_would_soon_be_level_is_held() -> None:
-    """4 points behind, 4 made good in the last third."""
+    """4 points behind, and 4 added in its last third alone."""
     chase = _chase(RISING)
-    assert (chase.gap, chase.closed, chase.catches_up) == (4.0, 4.0, True)
+    assert (chase.gap, chase.again, chase.catches_up) == (4.0, 12.0, True)
     decision = decide([_gain(0.9, 0.5)], pursuits=[chase])
     assert decision.verdict is Verdict.HOLD
     assert decision.reason == (
-        "scratch is catching up: 4.00 behind on dev, of which the last third of training made good "
-        "4.00; as many steps again would bring it level"
+        "scratch was still learning: it is 4.00 behind on dev; at the pace of its last third, as "
+        "many steps again would add 12.00"
     )
     assert [each.verdict for each in decision.directions] == [Verdict.HOLD]
 
@@ -65,15 +65,22 @@ def test_a_control_that_has_caught_up_already_holds_as_one_that_will() -> None:
     assert decision.reason.startswith("scratch has caught up on the half of dev that chooses")
 
 
-def test_what_the_graft_gains_in_the_same_time_counts() -> None:
-    """Both rise by 4: nobody nears anybody."""
+def test_a_graft_that_rises_as_fast_is_held_too() -> None:
+    """Where it stands the control comes with as many steps again: it saves training, no more."""
     chase = _chase(RISING, [(100, 15.0), (200, 26.0), (300, 30.0)])
-    assert (chase.gap, chase.closed, chase.catches_up) == (4.0, 0.0, False)
+    assert (chase.gap, chase.again, chase.catches_up) == (4.0, 12.0, True)
 
 
 def test_a_last_third_worse_than_what_was_reached_is_no_loss() -> None:
     """The best snapshot is kept, so a curve that falls has stopped, not gone back."""
-    assert _chase(SLOW, [(100, 29.0), (200, 30.0), (300, 20.0)]).closed == 0.5
+    chase = _chase([(100, 20.0), (200, 26.0), (300, 21.0)])
+    assert (chase.gap, chase.again, chase.catches_up) == (4.0, 0.0, False)
+
+
+def test_the_pace_is_that_of_the_scores_there_are() -> None:
+    """Scored at half and at the end: what the second half added, another whole run adds twice."""
+    assert _chase([(200, 10.0), (400, 20.0), (800, 26.0)]).again == pytest.approx(12.0)
+    assert _chase([(300, 10.0), (600, 20.0), (900, 24.0)]).again == pytest.approx(12.0)
 
 
 def test_pursuits_are_means_over_seeds_whose_runs_may_stop_early() -> None:
@@ -81,13 +88,13 @@ def test_pursuits_are_means_over_seeds_whose_runs_may_stop_early() -> None:
     found = pursuit("scratch", [FLAT, FLAT], [RISING, [(50, 20.0), (100, 22.0), (150, 24.0)]])
     assert found
     assert found.gap == pytest.approx(5.0)
-    assert found.closed == pytest.approx(3.0)
+    assert found.again == pytest.approx(9.0)
 
 
 def test_scores_that_came_too_late_say_nothing_of_the_pace() -> None:
     """One evaluation, at the end."""
     assert pursuit("scratch", [FLAT], [[(300, 5.0)]]) is None
-    assert pursuit("scratch", [[(300, 5.0)]], [FLAT]) is None
+    assert pursuit("scratch", [[(300, 35.0)]], [FLAT]) == Pursuit("scratch", 5.0, 0.0)
 
 
 def test_a_refusal_stays_one_whoever_catches_up() -> None:
@@ -98,8 +105,8 @@ def test_a_refusal_stays_one_whoever_catches_up() -> None:
 
 def test_the_nearest_of_several_pursuers_is_named() -> None:
     """The reason names one control; the decision keeps all."""
-    far = Pursuit("random-parent", 6.0, 4.0)
-    near = Pursuit("scratch", 3.0, 2.0)
+    far = Pursuit("random-parent", 6.0, 12.0)
+    near = Pursuit("scratch", 3.0, 6.0)
     decision = decide([_gain(0.9, 0.5)], pursuits=[far, near])
-    assert decision.reason.startswith("scratch is catching up")
+    assert decision.reason.startswith("scratch was still learning")
     assert decision.pursuits == (far, near)

@@ -173,10 +173,10 @@ def test_an_alternative_that_was_catching_up_is_told_with_its_figures(
 ) -> None:
     """How far behind, how much was made good, and what to do about it."""
     report = _brief(full_report)
-    assert "as many steps again would not close it" in _Page(as_html(report)).text
-    report["pursuits"] = [{"arm": "scratch", "gap": 3.25, "closed": 2.5, "catches_up": True}]
+    assert "as many steps again would not bring it" in _Page(as_html(report)).text
+    report["pursuits"] = [{"arm": "scratch", "gap": 3.25, "again": 7.5, "catches_up": True}]
     page = _Page(as_html(report))
-    assert {3.25, 2.5} <= set(page.data)
+    assert {3.25, 7.5} <= set(page.data)
     assert "Train all arms longer before you believe the gap" in page.text
 
 

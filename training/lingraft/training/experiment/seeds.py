@@ -81,7 +81,7 @@ def train_seeds(
 
 
 def pursuits(arms: Mapping[str, Seeded]) -> tuple[Pursuit, ...]:
-    """How fast each trained control was catching up with the graft, where that can be told."""
+    """How far each trained control lay behind and how it still rose, where that can be told."""
     controls = [arm for name, arm in arms.items() if name != GRAFT and name not in ABLATIONS]
     found = (pursuit(arm.name, arms[GRAFT].curves, arm.curves) for arm in controls)
     return tuple(each for each in found if each)

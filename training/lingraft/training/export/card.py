@@ -32,7 +32,7 @@ _JOBS = {
 _VERDICT = {
     "VERDICT_UNSPECIFIED": "not tested for negative transfer",
     "VERDICT_PASS": "PASS: better than the better of control and parent",
-    "VERDICT_HOLD": "HOLD: no clear gain, or one over a control that was catching up",
+    "VERDICT_HOLD": "HOLD: no clear gain, or one over a control that was still learning",
     "VERDICT_REFUSE": "REFUSE: transfer did harm",
 }
 

@@ -1,9 +1,9 @@
 """The gate: did the transfer help?
 
-PASS when the lower bound of the 95% interval of the pooled gain is above 0 and no control was
-catching up; REFUSE when the upper bound is below 0 in any direction, or a served direction of the
-parent lost more than it may; HOLD else. Each direction has a verdict of its own, for which Holm's
-correction counts.
+PASS when the lower bound of the 95% interval of the pooled gain is above 0, and no control would come
+to where the graft is with as many steps again; REFUSE when the upper bound is below 0 in any
+direction, or a served direction of the parent lost more than it may; HOLD else. Each direction has
+a verdict of its own, for which Holm's correction counts.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Judged:
 class Decision:
     """The verdict of a graft, why in one sentence, its pooled gain, and that of each direction.
 
-    pursuits: how fast each trained control was catching up, where that can be told.
+    pursuits: how each trained control was still learning, where that can be told.
     """
 
     verdict: Verdict
@@ -60,7 +60,8 @@ def decide(
         comparisons: one for each test set.
         parent_losses: points lost on each direction of the parent (positive is a loss).
         max_parent_loss: more than this refuses; None where no parent direction is served.
-        pursuits: of the trained controls; one that catches up holds the graft and what it serves.
+        pursuits: of the trained controls; one that would come to where the graft is, with as many
+            steps again, holds the graft and what it serves.
     """
     gain, directions = pool(comparisons), judged(comparisons)
     told = _verdict(comparisons, gain, parent_losses, max_parent_loss)

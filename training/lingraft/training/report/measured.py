@@ -24,7 +24,7 @@ _EFFECT = 1.0  # the difference that is worth finding, in points
 
 
 def head_of(name: str, task: str, parent: ParentModel, decision: Decision) -> Report:
-    """Name, parent, verdict, and who was catching up."""
+    """Name, parent, verdict, and who was still learning."""
     return {
         "name": name,
         "task": task,
@@ -40,7 +40,7 @@ def head_of(name: str, task: str, parent: ParentModel, decision: Decision) -> Re
             {
                 "arm": each.arm,
                 "gap": round(each.gap, 2),
-                "closed": round(each.closed, 2),
+                "again": round(each.again, 2),
                 "catches_up": each.catches_up,
             }
             for each in decision.pursuits

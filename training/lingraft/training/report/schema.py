@@ -66,12 +66,12 @@ class Result(TypedDict, total=False):
 
 
 class Pursuit(TypedDict):
-    """How fast a trained control was catching up with the graft on the selecting half of dev."""
+    """How far a trained control lay behind on the selecting half of dev, and how it still rose."""
 
     arm: str
     gap: float  # points of the metric that it lay behind at the end
-    closed: float  # how much of it the last third of training made good
-    catches_up: bool  # whether as many steps again would bring it level
+    again: float  # points that as many steps again would add at the pace of its last third
+    catches_up: bool  # whether as many steps again would bring it to where the graft is
 
 
 class Stage(TypedDict, total=False):

@@ -14,7 +14,7 @@ _FEWEST = 2  # points of a curve
 
 
 def learning(report: Document) -> Section | Missing:
-    """Dev scores on the way, and how fast each control was catching up."""
+    """Dev scores on the way, and how each control was still rising."""
     title = "Was anybody still learning at the end?"
     metric = next((result["metric"] for result in report.get("results") or []), "score")
     curves = _curves(report.get("arms") or {})
@@ -48,7 +48,7 @@ def _curves(arms: Mapping[str, Any]) -> list[plots.Series]:
 
 
 def _table(pursuits: Sequence[Pursuit], decimals: int) -> Table:
-    columns = ("arm", "behind the graft", "made good in the last third", "level with as much again")
+    columns = ("arm", "behind the graft", "as many steps again would add", "enough to be there")
     return Table(columns, [_row(each, decimals) for each in pursuits])
 
 
@@ -56,7 +56,7 @@ def _row(found: Pursuit, decimals: int) -> list[Cell]:
     return words.cells(
         words.arm_cell(found["arm"]),
         words.number(found["gap"], decimals),
-        words.number(found["closed"], decimals, sign=True),
+        words.number(found["again"], decimals, sign=True),
         "yes" if found["catches_up"] else "no",
     )
 
@@ -66,4 +66,4 @@ def _do(pursuits: Sequence[Pursuit]) -> str:
         return "Look whether an alternative still rises at the end: then train all arms longer."
     if any(each["catches_up"] for each in pursuits):
         return "Train all arms longer before you believe the gap; until then the graft is held."
-    return "Nothing to do: at the pace of the last third, as many steps again would not close it."
+    return "Nothing to do: as many steps again would not bring it to where the graft is."
