@@ -1,7 +1,7 @@
 """The gate: did the transfer help?
 
-PASS when the lower bound of the 95% interval of the pooled gain is above 0, and no control would come
-to where the graft is with as many steps again; REFUSE when the upper bound is below 0 in any
+PASS when the lower bound of the 95% interval of the pooled gain is above 0, and no control would
+come to where the graft is with as many steps again; REFUSE when the upper bound is below 0 in any
 direction, or a served direction of the parent lost more than it may; HOLD else. Each direction has
 a verdict of its own, for which Holm's correction counts.
 """
