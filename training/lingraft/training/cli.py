@@ -35,7 +35,9 @@ def main(argv: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lingraft-train", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    pretrain = commands.add_parser("pretrain", help="train a parent from nothing")
+    pretrain = commands.add_parser(
+        "pretrain", help="train a parent, from nothing or on from an earlier one"
+    )
     pretrain.add_argument(
         "recipe", metavar="RECIPE", help="path of a recipe, or a shipped one's name"
     )
