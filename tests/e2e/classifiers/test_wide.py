@@ -19,6 +19,7 @@ from lingraft.training.export import ClassifierDev, ClassifierExport, export_cla
 from lingraft.training.export.hashing import HashedTable
 from lingraft.training.models.classifier import SequenceClassifier, logits
 from lingraft.training.models.marian import new_model
+from lingraft.training.models.wide import WideTable
 from lingraft.training.recipe.settings import Shape
 from lingraft.training.vocabulary.codec import train_spm
 from lingraft.training.vocabulary.ngrams import NGrams
@@ -46,10 +47,10 @@ def model() -> SequenceClassifier:
     """Random weights, with a table as large as the encoder's say."""
     torch.manual_seed(5)
     encoder = new_model(SHAPE, PIECES + 1, seed=1).model.encoder
-    made = SequenceClassifier(encoder, len(CLASSES), PIECES, 0.0, NGRAMS).eval()
-    assert made.wide is not None
-    torch.nn.init.normal_(made.wide.table, std=0.5)
+    made = SequenceClassifier(encoder, len(CLASSES), PIECES, 0.0).eval()
     torch.nn.init.normal_(made.head.weight, std=0.5)
+    table = 0.5 * torch.randn(NGRAMS.buckets, len(CLASSES))
+    made.count(WideTable(NGRAMS, table, PIECES), 1.0)
     return made
 
 

@@ -13,7 +13,6 @@ from lingraft.training.models.marian import TranslationLoss, freeze_padding_row,
 from lingraft.training.models.tensors import pad_rows
 from lingraft.training.recipe.recipes import Shape
 from lingraft.training.run.loop import Batch
-from lingraft.training.vocabulary.ngrams import NGrams
 
 SHAPE = Shape(d_model=8, ffn=8, heads=2, encoder_layers=2, decoder_layers=2, max_positions=16)
 
@@ -38,17 +37,6 @@ def make_classifier(make_module: Callable[..., TranslationLoss]) -> Callable[[],
         encoder = make_module().model.model.encoder
         torch.manual_seed(1)
         return ClassificationLoss(SequenceClassifier(encoder, 3, 11, 0.0), 0.1)
-
-    return make
-
-
-@pytest.fixture
-def make_wide(make_module: Callable[..., TranslationLoss]) -> Callable[[], nn.Module]:
-    """Makes such a classifier with a table of n-grams."""
-
-    def make() -> ClassificationLoss:
-        encoder = make_module().model.model.encoder
-        return ClassificationLoss(SequenceClassifier(encoder, 3, 11, 0.0, NGrams(2, 8)), 0.1)
 
     return make
 

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from lingraft.training.adapt.adapted import adapt
-from lingraft.training.adapt.apart import Apart
 from lingraft.training.adapt.names import depths, named_parameters
 from lingraft.training.adapt.origin import Origin
 from lingraft.training.errors import RecipeError
@@ -20,7 +19,6 @@ from lingraft.training.run.loop import Batch
 Make = Callable[..., TranslationLoss]
 
 GRADUAL = Adaptation(method="gradual", unfreeze_every=3)
-TABLE, APART = "wide.table", Apart("wide.", 20.0)
 
 
 def test_depth_counts_layers_from_the_output_down(
@@ -41,7 +39,7 @@ def test_depth_counts_layers_from_the_output_down(
 def test_a_layers_rate_falls_with_its_depth(make_module: Make) -> None:
     """By the same factor from layer to layer, whatever the method."""
     adapted = adapt(make_module(), Adaptation(layer_decay=0.5))
-    assert adapted.scales(1e-3) == [1.0, 0.5, 0.25, 0.125, 0.0625]
+    assert adapted.scales == [1.0, 0.5, 0.25, 0.125, 0.0625]
     names = [[name for name, _ in group["params"]] for group in adapted.groups()]
     assert all(name.startswith("model.decoder.layers.1.") for name in names[0])
     assert names[4] == ["model.shared.weight"]
@@ -178,47 +176,3 @@ def test_rows_that_the_parent_lacks_are_pulled_to_zero(make_module: Make) -> Non
     gradient = _pulled(child, Origin(weights=origin.weights, rows=rows))["model.shared.weight"]
     assert torch.allclose(gradient[0], torch.full((8,), 2.0), atol=1e-5)
     assert torch.allclose(gradient[1], 0.5 * child.model.model.shared.weight[1])
-
-
-@pytest.mark.parametrize(
-    "adaptation",
-    [
-        Adaptation(),
-        Adaptation(layer_decay=0.5),
-        Adaptation(method="frozen", frozen=["encoder.*"]),
-        GRADUAL,
-        Adaptation(method="lora"),
-    ],
-    ids=["full", "decay", "frozen", "gradual", "lora"],
-)
-def test_what_is_apart_trains_from_the_first_step_at_its_own_rate(
-    make_wide: Callable[[], nn.Module], adaptation: Adaptation
-) -> None:
-    """By every method, in a group of its own, without weight decay, clipped by its own norm."""
-    module = make_wide()
-    adapted = adapt(module, adaptation, apart=APART)
-    assert TABLE in adapted.trainable(1)
-    *others, group = adapted.groups()
-    assert [name for name, _ in group["params"]] == [TABLE]
-    assert (group["weight_decay"], adapted.scales(0.5)[-1]) == (0.0, 40.0)
-    assert not any("weight_decay" in each for each in others)
-    assert len(adapted.scales(0.5)) == len(others) + 1
-    table = dict(named_parameters(module))[TABLE]
-    model, beside = adapted.clipped
-    assert [id(p) for p in beside] == [id(table)]
-    assert {id(p) for p in model} == {id(p) for group in others for _, p in group["params"]}
-
-
-def test_a_table_that_is_frozen_by_name_stays(make_wide: Callable[[], nn.Module]) -> None:
-    """Nothing is left to train apart."""
-    adapted = adapt(make_wide(), Adaptation(method="frozen", frozen=["wide.*"]), apart=APART)
-    assert TABLE not in adapted.trainable(1)
-    assert len(adapted.groups()) == len(adapted.scales(0.5)) == len(adapted.clipped) == 1
-
-
-def test_the_table_is_new_to_every_parent(make_wide: Callable[[], nn.Module]) -> None:
-    """L2-SP pulls it toward zero, as it does a head."""
-    module = make_wide()
-    gradient = _pulled(module, Origin())[TABLE]
-    assert torch.allclose(gradient, 0.5 * dict(named_parameters(module))[TABLE])
-    assert torch.allclose(gradient, torch.full_like(gradient, 0.5))

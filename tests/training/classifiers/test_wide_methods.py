@@ -6,11 +6,13 @@ import re
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from lingraft.training.classify import ClassifierGraft, classify
 from lingraft.training.experiment.classification import model_of
 from lingraft.training.gate.significance import GRAFT
 from lingraft.training.manifesting.classification import export_classifier_graft
-from lingraft.training.planning.dry_run import plan
+from lingraft.training.models.marian import weights_of
 from lingraft.training.report.classification import classification_report
 from lingraft.training.report.markdown import as_markdown
 from lingraft.training.report.page import as_html
@@ -25,30 +27,44 @@ def _f1(graft: ClassifierGraft) -> float:
 def test_counted_pieces_learn_what_an_encoder_that_stands_still_cannot(
     toy: Any, tmp_path: Path
 ) -> None:
-    """One verb decides: twelve steps are enough for a table, and too few for a head alone."""
+    """One verb decides: a table finds it, and twelve steps are too few for a head alone."""
     still = {"method": "frozen", "frozen": ["encoder.*"]}
-    fast = {"learning_rate": 0.3}
-    wide = classify(toy.recipe("wide", adaptation=still, wide=fast), tmp_path / "wide")
+    wide = classify(toy.recipe("wide", adaptation=still), tmp_path / "wide")
     head = classify(toy.recipe("wide", adaptation=still, wide=None), tmp_path / "head")
     assert _f1(wide) > _f1(head) + 20
     assert _f1(wide) > 90
 
 
+def test_encoder_and_head_train_as_they_would_without_a_table(toy: Any, tmp_path: Path) -> None:
+    """The table is fitted apart; only the weight of the head tells that there is one."""
+    wide, head = (
+        weights_of(classify(toy.recipe("wide", wide=each), tmp_path / name).model)
+        for name, each in (("wide", {}), ("head", None))
+    )
+    assert wide.keys() - head.keys() == {"wide.table"}
+    for name, weights in head.items():
+        if not name.startswith("head."):
+            assert torch.equal(wide[name], weights), name
+    ratio = wide["head.weight"] / head["head.weight"]
+    torch.testing.assert_close(ratio, ratio.mean().expand_as(ratio))
+
+
 def test_the_control_counts_as_the_graft_does(toy: Any, tmp_path: Path) -> None:
     """So that the gain is the parent's; report, page and card say what is counted."""
     graft = classify(toy.recipe("wide"), tmp_path)
+    assert graft.counted is not None
     for arm in (GRAFT, RANDOM):
         wide = model_of(graft.arms[arm].best).wide
         assert wide is not None
         assert wide.table.shape == (1 << 16, 2)
         assert 0 < int(wide.table.abs().sum(dim=1).count_nonzero()) < 2000
+        fitted = torch.from_numpy(graft.counted.rows)
+        ratio = wide.table[fitted != 0] / fitted[fitted != 0]
+        torch.testing.assert_close(ratio, ratio.mean().expand_as(ratio))
     report = classification_report(graft, examples=False)
-    assert report["wide"] == {
-        "orders": 2,
-        "buckets": 65536,
-        "weights": 131072,
-        "learning_rate": 0.1,
-    }
+    told = report["wide"]
+    assert (told["orders"], told["buckets"], told["weights"]) == (2, 65536, 131072)
+    assert told["chosen"]["inverse_penalty"] in [each["inverse_penalty"] for each in told["grid"]]
     told = "table of n-grams of 1 to 2 pieces, 131,072 weights"
     assert told in as_markdown(report)
     assert told in re.sub("<[^>]+>", "", as_html(report))
@@ -56,12 +72,3 @@ def test_the_control_counts_as_the_graft_does(toy: Any, tmp_path: Path) -> None:
     assert facts.family == "marian"
     card = (tmp_path / "bundle" / "README.md").read_text(encoding="utf-8")
     assert "- Wide part: hashed n-grams of 1 to 2 pieces, 65,536 rows of 2 logits" in card
-
-
-def test_a_classifier_that_counts_has_a_plan(toy: Any, tmp_path: Path) -> None:
-    """Its table is among the weights that train."""
-    sizes = [
-        plan(toy.recipe("wide", wide=wide), tmp_path).speeds[GRAFT].trainable
-        for wide in (None, {"bits": 12})
-    ]
-    assert sizes[1] - sizes[0] == 2 * 4096

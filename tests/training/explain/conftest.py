@@ -14,7 +14,6 @@ from lingraft.training.models.classifier import ClassificationLoss, SequenceClas
 from lingraft.training.models.marian import TranslationLoss, new_model
 from lingraft.training.models.tensors import all_batches
 from lingraft.training.recipe.settings import Shape
-from lingraft.training.vocabulary.ngrams import NGrams
 
 PAD = 19
 SHAPE = Shape(
@@ -60,14 +59,6 @@ def classifier() -> ClassificationLoss:
     torch.manual_seed(2)
     encoder = new_model(SHAPE, PAD + 1, seed=1).model.encoder
     return ClassificationLoss(SequenceClassifier(encoder, 3, PAD, 0.1), 0.0)
-
-
-@pytest.fixture
-def wide_classifier() -> ClassificationLoss:
-    """The same with a table of n-grams."""
-    torch.manual_seed(2)
-    encoder = new_model(SHAPE, PAD + 1, seed=1).model.encoder
-    return ClassificationLoss(SequenceClassifier(encoder, 3, PAD, 0.1, NGrams(2, 8)), 0.0)
 
 
 @pytest.fixture(scope="session")

@@ -42,12 +42,10 @@ def _plant(module: TranslationLoss, name: str = FFN) -> None:
 
 
 def test_every_parameter_is_in_one_part(
-    translator: TranslationLoss,
-    classifier: ClassificationLoss,
-    wide_classifier: ClassificationLoss,
+    translator: TranslationLoss, classifier: ClassificationLoss
 ) -> None:
     """At both granularities, for translation and classification; positions are not learnt."""
-    for module in (translator, classifier, wide_classifier):
+    for module in (translator, classifier):
         for granularity in ("module", "layer"):
             parts = parts_of(module, granularity)
             names = [name for part in parts for name in part.weights]
@@ -217,19 +215,6 @@ def test_all_readings_find_the_planted_module(
     content = json.loads(json.dumps(reuse.as_dict(), allow_nan=False))
     assert content["modules"][4]["module"] == "encoder.1.ffn"
     assert len(content["barrier"]["line"]) == 3
-
-
-def test_a_table_beside_the_encoder_is_a_part_of_its_own(
-    wide_classifier: ClassificationLoss, labelled: Batches, trained: Train
-) -> None:
-    """Put back to the zeros that it began with, it is missed."""
-    parent = weights_of(wide_classifier)
-    trained(wide_classifier, labelled, 15)
-    fresh = fresh_weights(wide_classifier)
-    reuse = explain_reuse(wide_classifier, parent, fresh, labelled, pad=PAD, probe=PROBE)
-    table = next(each for each in reuse.modules if each.name == "wide").as_dict()
-    assert (table["weights"], table["cka"]) == (256 * 3, None)
-    assert table["rewind_cost"] == table["reinitialise_cost"] > 0
 
 
 def test_a_classifier_is_explained_too(

@@ -5,13 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from lingraft.training.models.classifier import (
-    ClassificationLoss,
-    SequenceClassifier,
-    logits,
-    part_logits,
-    weigh_parts,
-)
+from lingraft.training.models.classifier import SequenceClassifier, logits
 from lingraft.training.models.marian import new_model
 from lingraft.training.models.tensors import pad_rows
 from lingraft.training.models.wide import WideTable
@@ -25,9 +19,8 @@ ROWS = [[7, 8, 9, 0], [3, 0], [0], [9] * 12 + [0], [8, 7, 9, 11, 0]]
 
 def _table(orders: int = 3, bits: int = 12) -> WideTable:
     torch.manual_seed(5)
-    wide = WideTable(NGrams(orders, bits), 3, PAD)
-    torch.nn.init.normal_(wide.table)
-    return wide
+    ngrams = NGrams(orders, bits)
+    return WideTable(ngrams, torch.randn(ngrams.buckets, 3), PAD)
 
 
 def test_the_logits_are_the_sum_of_the_rows_over_the_root_of_their_number() -> None:
@@ -58,61 +51,22 @@ def test_the_order_of_pieces_counts_from_pairs_on() -> None:
     assert not torch.allclose(_table(2)(forth), _table(2)(back))
 
 
-def test_a_new_table_changes_nothing() -> None:
-    """It begins at zero, and leaves the random numbers of the head alone."""
-
-    def made(ngrams: NGrams | None) -> SequenceClassifier:
-        encoder = new_model(SHAPE, PAD + 1, seed=1).model.encoder
-        torch.manual_seed(2)
-        return SequenceClassifier(encoder, 3, PAD, 0.0, ngrams)
-
-    plain, wide = made(None), made(NGrams(2, 10))
-    np.testing.assert_array_equal(logits(plain, ROWS), logits(wide, ROWS))
-    assert wide.state_dict().keys() - plain.state_dict().keys() == {"wide.table"}
-
-
-def _made(ngrams: NGrams | None) -> SequenceClassifier:
-    encoder = new_model(SHAPE, PAD + 1, seed=1).model.encoder
-    torch.manual_seed(2)
-    model = SequenceClassifier(encoder, 3, PAD, 0.0, ngrams)
-    if model.wide:
-        torch.nn.init.normal_(model.wide.table)
-    return model
-
-
-def test_encoder_and_table_learn_each_from_a_loss_of_its_own() -> None:
-    """A table that knows the answer leaves the encoder's gradient as it is, to the last bit."""
-    batch = {"source": pad_rows(ROWS, PAD), "labels": torch.tensor([[0], [1], [2], [1], [0]])}
-    plain, wide = _made(None), _made(NGrams(2, 10))
-    sums = []
-    for model in (plain, wide):
-        torch.manual_seed(3)  # of the encoder's dropout
-        smoothed, of_both = ClassificationLoss(model, 0.1)(batch)
-        smoothed.backward()
-        sums.append(of_both)
-    for (name, alone), (_, beside) in zip(
-        plain.named_parameters(), wide.named_parameters(), strict=False
-    ):
-        if alone.grad is None or beside.grad is None:
-            assert alone.grad is beside.grad, name
-        else:
-            assert torch.equal(alone.grad, beside.grad), name
-    assert wide.wide is not None
-    assert wide.wide.table.grad is not None
-    torch.manual_seed(3)
-    expected = torch.nn.functional.cross_entropy(
-        wide(batch["source"]), batch["labels"][:, 0], reduction="sum"
-    )
-    torch.testing.assert_close(sums[1], expected)
-
-
-def test_parts_are_weighed_in_the_model_itself() -> None:
+def test_a_table_is_added_and_the_head_weighed_in_the_model_itself() -> None:
     """So that what is exported is their weighted sum, and needs to know nothing of weights."""
-    model = _made(NGrams(2, 10))
-    head, table = part_logits(model, ROWS)
-    weigh_parts(model, 0.5, 3.0)
-    np.testing.assert_allclose(logits(model, ROWS), 0.5 * head + 3 * table, rtol=1e-4, atol=1e-5)
-    assert part_logits(_made(None), ROWS).shape == (1, len(ROWS), 3)
+    encoder = new_model(SHAPE, PAD + 1, seed=1).model.encoder
+    model = SequenceClassifier(encoder, 3, PAD, 0.0)
+    torch.nn.init.normal_(model.head.bias)
+    head, wide = logits(model, ROWS), _table()
+    model.count(wide, 0.5)
+    table = wide(pad_rows(ROWS, PAD)).numpy()
+    np.testing.assert_allclose(logits(model, ROWS), 0.5 * head + table, rtol=1e-4, atol=1e-5)
+
+
+def test_no_gradient_step_moves_a_table() -> None:
+    """It is fitted, and part of the state that is kept."""
+    wide = _table()
+    assert not list(wide.parameters())
+    assert set(wide.state_dict()) == {"table"}
 
 
 def test_no_ngram_of_any_piece_overflows() -> None:

@@ -9,20 +9,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
-from lingraft.training.adapt.apart import Apart
 from lingraft.training.adapt.origin import Origin
 from lingraft.training.data.batches import Corpus
-from lingraft.training.models.classifier import ClassificationLoss, SequenceClassifier
+from lingraft.training.models.classifier import ClassificationLoss
 from lingraft.training.models.marian import TranslationLoss, freeze_padding_row, new_model
 from lingraft.training.models.tensors import collate
 from lingraft.training.recipe.adaptation import Adaptation
 from lingraft.training.recipe.recipes import Shape, Training
 from lingraft.training.run.checkpoint import State
 from lingraft.training.run.loop import Batch, Job, Score, run
-from lingraft.training.vocabulary.ngrams import NGrams
 
 PAD = 19
 SHAPE = Shape(
@@ -75,27 +72,6 @@ def make_module() -> Callable[[], TranslationLoss]:
 
 
 @pytest.fixture
-def make_classifier(
-    make_module: Callable[[], TranslationLoss],
-) -> Callable[..., ClassificationLoss]:
-    """Makes the same classifier of 19 labels, with a table of n-grams or without."""
-
-    def make(ngrams: NGrams | None = None) -> ClassificationLoss:
-        encoder = make_module().model.model.encoder
-        torch.manual_seed(1)
-        return ClassificationLoss(SequenceClassifier(encoder, PAD, PAD, 0.1, ngrams), 0.1)
-
-    return make
-
-
-@pytest.fixture
-def firsts() -> Corpus:
-    """Three texts whose label is their first piece."""
-    rows = ([5, 9, 0], [6, 0], [7, 7, 8, 0])
-    return Corpus([(row, [row[0]]) for row in rows], [0] * 3)
-
-
-@pytest.fixture
 def train(
     tmp_path: Path, make_module: Callable[[], TranslationLoss]
 ) -> Callable[..., tuple[State, Module]]:
@@ -114,7 +90,6 @@ def train(
         seen: list[list[int]] | None = None,
         adaptation: Adaptation | None = None,
         origin: Origin | None = None,
-        apart: Apart | None = None,
         **settings: Any,
     ) -> tuple[State, Module]:
         module = make()
@@ -131,7 +106,6 @@ def train(
             identity=f"toy {seed} {settings}",
             adaptation=adaptation or Adaptation(),
             origin=origin or Origin(),
-            apart=apart,
         )
         return run(job, module, score or map(float, count(1)).__next__), module
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -12,14 +11,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 from transformers import MarianMTModel
 
-from lingraft.training.adapt.apart import Apart
-from lingraft.training.data.batches import Corpus
-from lingraft.training.models.classifier import ClassificationLoss
 from lingraft.training.models.marian import TranslationLoss, average, digest_of, weights_of
 from lingraft.training.recipe.recipes import Training
 from lingraft.training.run.checkpoint import State
 from lingraft.training.run.loop import Batch, learning_rate
-from lingraft.training.vocabulary.ngrams import NGrams
 
 Run = Callable[..., tuple[State, TranslationLoss]]
 Make = Callable[[], TranslationLoss]
@@ -130,61 +125,6 @@ def test_precision_is_chosen_by_the_machine_unless_asked_for(train: Run) -> None
     """`auto` is one of the two, on every machine."""
     digests = [digest_of(train(p, precision=p)[1]) for p in ("auto", "fp32", "bf16")]
     assert digests[0] in digests[1:]
-
-
-def _first_moments(folder: Path) -> dict[str, Tensor]:
-    """Adam's mean gradient of each parameter after one step: a tenth of what was clipped."""
-    content = torch.load(folder / "checkpoint" / "optimizer.pt", weights_only=True)
-    return {
-        name: content["state"][number]["exp_avg"]
-        for group in content["param_groups"]
-        for name, number in zip(group["param_names"], group["params"], strict=True)
-    }
-
-
-def test_what_trains_apart_does_not_shorten_the_models_gradient(
-    train: Run, make_classifier: Callable[..., ClassificationLoss], firsts: Corpus, tmp_path: Path
-) -> None:
-    """Clipped hard, the model's gradient is that of the same model alone, to the last bit, and the
-    table's has the norm that is allowed to it."""
-    clip, ngrams = 0.01, NGrams(2, 8)
-    small: dict[str, Any] = {"corpus": firsts, "clip_norm": clip, "max_steps": 1}
-    train("alone", make=make_classifier, **small)
-    train("apart", make=lambda: make_classifier(ngrams), apart=Apart("wide.", 0.1), **small)
-    train("within", make=lambda: make_classifier(ngrams), **small)
-    alone, apart, within = (
-        _first_moments(tmp_path / name) for name in ("alone", "apart", "within")
-    )
-    table = apart.pop("wide.table")
-    assert _same(apart, alone)
-    assert float(table.norm()) == pytest.approx(0.1 * clip, rel=1e-3)
-    assert float(within["head.weight"].norm()) < float(alone["head.weight"].norm())
-
-
-def test_what_trains_apart_moves_at_its_own_rate(
-    train: Run, make_classifier: Callable[..., ClassificationLoss], firsts: Corpus
-) -> None:
-    """Adam's first step is the rate, whatever the model's is, without any decay of the weights."""
-    decayed: dict[str, Any] = {"corpus": firsts, "max_steps": 1, "weight_decay": 0.5}
-    moved = []
-    for rate in (5e-3, 0.1):
-        apart = Apart("wide.", rate)
-        _, module = train(
-            str(rate), make=lambda: make_classifier(NGrams(2, 8)), apart=apart, **decayed
-        )
-        moved.append(float(weights_of(module)["model.wide.table"].abs().max()))
-    # The peak, at the first of three steps of warm-up.
-    assert moved == pytest.approx([5e-3 / 3, 0.1 / 3], rel=1e-3)
-
-
-def test_a_table_beside_the_model_trains_in_bf16_too(
-    train: Run, make_classifier: Callable[..., ClassificationLoss], firsts: Corpus
-) -> None:
-    """It is only looked up, so its own arithmetic stays fp32."""
-    apart = Apart("wide.", 0.1)
-    wide: dict[str, Any] = {"make": lambda: make_classifier(NGrams(2, 8)), "apart": apart}
-    _, module = train(corpus=firsts, precision="bf16", **wide)
-    assert float(weights_of(module)["model.wide.table"].abs().max()) > 0
 
 
 def test_the_rate_warms_up_and_falls() -> None:

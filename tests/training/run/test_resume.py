@@ -7,19 +7,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
-from lingraft.training.adapt.apart import Apart
 from lingraft.training.data.batches import Corpus
 from lingraft.training.errors import CheckpointError
-from lingraft.training.models.classifier import ClassificationLoss
+from lingraft.training.models.classifier import ClassificationLoss, SequenceClassifier
 from lingraft.training.models.marian import TranslationLoss, digest_of
 from lingraft.training.run.checkpoint import Checkpoints, State
 from lingraft.training.run.loop import Score
-from lingraft.training.vocabulary.ngrams import NGrams
 
 Module = TranslationLoss | ClassificationLoss
 Run = Callable[..., tuple[State, Module]]
@@ -56,23 +53,19 @@ def test_a_killed_run_goes_on_to_the_same_weights(train: Run, call: int) -> None
     assert replace(state, seconds=0.0) == replace(whole, seconds=0.0)
 
 
-@pytest.mark.parametrize("ngrams", [None, NGrams(2, 8)], ids=["plain", "wide"])
-def test_a_killed_classifier_goes_on_to_the_same_weights(
-    train: Run,
-    make_classifier: Callable[..., ClassificationLoss],
-    firsts: Corpus,
-    ngrams: NGrams | None,
-) -> None:
-    """Its embeddings are its own, and part of what is saved; so is a table beside the encoder."""
-    same: dict[str, Any] = {
-        "make": lambda: make_classifier(ngrams),
-        "corpus": firsts,
-        "apart": ngrams and Apart("wide.", 0.1),
-    }
-    whole = train("whole", **same)
+def test_a_killed_classifier_goes_on_to_the_same_weights(train: Run, make_module: Make) -> None:
+    """Its embeddings are its own, and part of what is saved."""
+
+    def classifier() -> ClassificationLoss:
+        model = make_module().model
+        torch.manual_seed(1)
+        return ClassificationLoss(SequenceClassifier(model.model.encoder, 19, 19, 0.1), 0.1)
+
+    firsts = Corpus([(row, [row[0]]) for row in ([5, 9, 0], [6, 0], [7, 7, 8, 0])], [0] * 3)
+    whole = train("whole", make=classifier, corpus=firsts)
     with pytest.raises(Killed):
-        train("killed", _killed_at(3), **same)
-    state, module = train("killed", iter((3.0, 4.0)).__next__, **same)
+        train("killed", _killed_at(3), make=classifier, corpus=firsts)
+    state, module = train("killed", iter((3.0, 4.0)).__next__, make=classifier, corpus=firsts)
     assert digest_of(module) == digest_of(whole[1])
     assert replace(state, seconds=0.0) == replace(whole[0], seconds=0.0)
 

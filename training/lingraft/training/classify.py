@@ -17,6 +17,7 @@ from lingraft.training.experiment.classification import (
     model_of,
     train,
 )
+from lingraft.training.experiment.counting import Counted, count_pieces
 from lingraft.training.experiment.encoders import require_stages, start_of, translated
 from lingraft.training.experiment.labels import Labels, LabelSet, load_labels, told_cuts
 from lingraft.training.experiment.seeds import Seeded, pursuits
@@ -37,6 +38,7 @@ class ClassifierGraft:
     """Everything that a report and a bundle of a classifier are made of.
 
     arms: the trained ones; `tfidf`, where the recipe wants it, is fitted and no arm of the loop.
+    counted: the table beside every arm's encoder, where the recipe wants one.
     """
 
     recipe: ClassifyRecipe
@@ -44,6 +46,7 @@ class ClassifierGraft:
     parent: ParentModel
     data: Labels
     arms: dict[str, Seeded]
+    counted: Counted | None
     tfidf: Tfidf | None
     dev: LabelsMeasured
     test: LabelsMeasured
@@ -83,7 +86,8 @@ def classify(recipe: ClassifyRecipe, output: Path) -> ClassifierGraft:
         print(f"{recipe.name}: {line}", file=sys.stderr, flush=True)
     trained = [GRAFT, *(name for name in recipe.controls.arms if name != TFIDF)]
     starts = [start_of(name, recipe, parent) for name in trained]
-    arms = {start.name: train(start, recipe, data, output) for start in starts}
+    counted = count_pieces(recipe, parent.codec, data)
+    arms = {start.name: train(start, recipe, data, output, counted) for start in starts}
     tfidf = count_characters(data) if TFIDF in recipe.controls.arms else None
 
     def measured(sets: list[LabelSet], folder: Path) -> LabelsMeasured:
@@ -101,6 +105,7 @@ def classify(recipe: ClassifyRecipe, output: Path) -> ClassifierGraft:
         parent=parent,
         data=data,
         arms=arms,
+        counted=counted,
         tfidf=tfidf,
         dev=dev,
         test=test,

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lingraft.training.adapt.apart import Apart
 from lingraft.training.adapt.lora import Adapters
 from lingraft.training.adapt.names import depths, inner, matching, named_parameters
 from lingraft.training.adapt.origin import Origin
@@ -27,24 +25,14 @@ class Adapted:
     """
 
     def __init__(
-        self,
-        module: nn.Module,
-        adaptation: Adaptation,
-        origin: Origin,
-        seed: int,
-        apart: Apart | None,
+        self, module: nn.Module, adaptation: Adaptation, origin: Origin, seed: int
     ) -> None:
         self._module, self._settings = module, adaptation
         self._trained = [p for p in module.parameters() if p.requires_grad]
         self._adapters = _settle(module, adaptation, origin, seed)
-        self._apart, self._apart_peak = _found(apart, module), apart and apart.learning_rate
-        beside = {name for name, _ in self._apart}
         self._layers = _layers(
-            module,
-            beside,
-            by_depth=adaptation.unfreeze_every is not None or adaptation.layer_decay < 1,
+            module, by_depth=adaptation.unfreeze_every is not None or adaptation.layer_decay < 1
         )
-        self._clipped = _clipped(module, beside)
         self._open = len(self._layers)
         self._pull = (
             Pull(module, origin, adaptation.l2_sp, adaptation.l2_new)
@@ -52,21 +40,14 @@ class Adapted:
             else None
         )
 
-    def scales(self, peak: float) -> list[float]:
-        """What the learning rate of each group, whose peak is `peak`, is multiplied by."""
-        scales = [self._settings.layer_decay**depth for depth in self._layers]
-        return [*scales, self._apart_peak / peak] if self._apart_peak and self._apart else scales
+    @property
+    def scales(self) -> list[float]:
+        """What the learning rate of each group is multiplied by."""
+        return [self._settings.layer_decay**depth for depth in self._layers]
 
     def groups(self) -> list[dict[str, Any]]:
-        """Named parameters in groups for an optimizer, the highest layer first, what is apart
-        last."""
-        groups: list[dict[str, Any]] = [{"params": layer} for layer in self._layers.values()]
-        return [*groups, {"params": self._apart, "weight_decay": 0.0}] if self._apart else groups
-
-    @property
-    def clipped(self) -> list[list[nn.Parameter]]:
-        """Parameters by whose gradient's norm theirs is clipped."""
-        return self._clipped
+        """Named parameters in groups for an optimizer, the highest layer first."""
+        return [{"params": layer} for layer in self._layers.values()]
 
     def open_layers(self, step: int) -> int:
         """How many groups, from the first, train at `step` (from 1)."""
@@ -77,7 +58,7 @@ class Adapted:
     def trainable(self, step: int) -> list[str]:
         """Names of the parameters that train at `step` (from 1)."""
         groups = list(self._layers.values())[: self.open_layers(step)]
-        return [name for layer in (*groups, self._apart) for name, _ in layer]
+        return [name for layer in groups for name, _ in layer]
 
     def begin(self, step: int, *, alone: bool = True) -> None:
         """Open the layers of `step`, before its forward pass.
@@ -121,7 +102,6 @@ def adapt(
     origin: Origin | None = None,
     *,
     seed: int = 0,
-    apart: Apart | None = None,
 ) -> Adapted:
     """Make the model inside a loss module ready for training.
 
@@ -129,12 +109,11 @@ def adapt(
         module: on the device that it will train on, with the weights it starts from.
         origin: what the parent was.
         seed: of the adapters' random numbers.
-        apart: what trains beside the model.
 
     Raises:
         RecipeError: patterns match nothing, or leave nothing to train.
     """
-    return Adapted(module, adaptation, origin or Origin(), seed, apart)
+    return Adapted(module, adaptation, origin or Origin(), seed)
 
 
 def _settle(
@@ -156,28 +135,11 @@ def _settle(
     return None
 
 
-def _found(apart: Apart | None, module: nn.Module) -> _Layer:
-    """What trains beside the model, if anything."""
-    if apart is None:
-        return []
-    trained = ((n, p) for n, p in named_parameters(module) if p.requires_grad)
-    return [(name, p) for name, p in trained if name.startswith(apart.prefix)]
-
-
-def _clipped(module: nn.Module, beside: Container[str]) -> list[list[nn.Parameter]]:
-    """The model's parameters that train and those beside it, each in the order of the module."""
-    parts: tuple[list[nn.Parameter], list[nn.Parameter]] = [], []
-    for name, parameter in named_parameters(module):
-        if parameter.requires_grad:
-            parts[name in beside].append(parameter)
-    return [part for part in parts if part]
-
-
-def _layers(module: nn.Module, beside: Container[str], *, by_depth: bool) -> dict[int, _Layer]:
-    """What trains in the model, by its depth if that matters."""
+def _layers(module: nn.Module, *, by_depth: bool) -> dict[int, _Layer]:
+    """What trains, by its depth if that matters."""
     depth = depths(name for name, _ in named_parameters(module))
     layers: dict[int, _Layer] = {}
     for name, parameter in named_parameters(module):
-        if parameter.requires_grad and name not in beside:
+        if parameter.requires_grad:
             layers.setdefault(depth[name] if by_depth else 0, []).append((name, parameter))
     return dict(sorted(layers.items()))

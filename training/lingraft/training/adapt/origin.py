@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from lingraft.training.adapt.names import is_embedding
 from lingraft.training.models.marian import weights_of
 
-# Never from a parent: a classifier's head and table are made when the model is built.
-_NEW = ("head.", "wide.")
+# Never from a parent: a classifier's head is drawn when the model is built.
+_NEW = ("head.",)
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Origin:
     """The parent of a model that is about to train.
 
     weights: the parent's, by its own names and in its own shapes; unset: what the model holds when
-        training begins, but for a classifier's head and table.
+        training begins, but for a classifier's head.
     rows: of each row of the model's embeddings, the row that the same piece has in the parent's,
         -1 for none; unset: where the sizes are the same, all rows are; where they differ, the same
         pieces come first and padding last.

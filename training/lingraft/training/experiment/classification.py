@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers.models.marian.modeling_marian import MarianEncoder
 
-from lingraft.training.adapt.apart import Apart
 from lingraft.training.baselines.tfidf import Tfidf, fit_tfidf
 from lingraft.training.calibrate.parts import fit_weights
 from lingraft.training.data.batches import Corpus
 from lingraft.training.data.labelled import LabelledRow
+from lingraft.training.experiment.counting import Counted
 from lingraft.training.experiment.encoders import Weights, through_stages
 from lingraft.training.experiment.labels import Labels, LabelSet, encode_rows
 from lingraft.training.experiment.seeds import Seeded, answers_name, train_seeds
@@ -27,20 +26,17 @@ from lingraft.training.measure.metrics import confusion_statistics, macro_f1_of_
 from lingraft.training.models.classifier import (
     ClassificationLoss,
     SequenceClassifier,
-    part_logits,
+    logits,
     predict,
-    weigh_parts,
 )
 from lingraft.training.models.marian import digest_of, load_weights
 from lingraft.training.models.tensors import all_batches, collate, targets
-from lingraft.training.models.wide import PREFIX
 from lingraft.training.parents.find import ParentModel
 from lingraft.training.recipe.identity import identity_of
 from lingraft.training.recipe.recipes import ClassifyRecipe, Gate
 from lingraft.training.run.arms import Arm, Build, Built
 from lingraft.training.run.loop import Job
 from lingraft.training.vocabulary.codec import Codec
-from lingraft.training.vocabulary.ngrams import NGrams
 
 TFIDF = "tfidf"
 Guesses = list[list[int]]  # predicted labels' indices of every set, in order
@@ -55,8 +51,14 @@ class LabelsMeasured:
     comparisons: list[Comparison]
 
 
-def train(start: Start, recipe: ClassifyRecipe, labels: Labels, output: Path) -> Seeded:
-    """Take one arm through the stages, then tune and train it on labels, with every seed."""
+def train(
+    start: Start, recipe: ClassifyRecipe, labels: Labels, output: Path, counted: Counted | None
+) -> Seeded:
+    """Take one arm through the stages, then tune and train it on labels, with every seed.
+
+    counted: a table that stands beside every encoder, weighed against it on the selecting half of
+        dev.
+    """
     seeds = range(recipe.seed, recipe.seed + recipe.seeds)
     staged = {seed: through_stages(start, recipe, labels, seed, output) for seed in seeds}
     corpus = _corpus(recipe, start.codec, labels, labels.train)
@@ -74,22 +76,42 @@ def train(start: Start, recipe: ClassifyRecipe, labels: Labels, output: Path) ->
         identity=identity_of(recipe, rows, start.sha256),
         adaptation=start.adaptation,
         origin=start.origin,
-        apart=apart_of(recipe),
     )
     dev = all_batches(_corpus(recipe, start.codec, labels, labels.select), start.codec.pad)
-    build = _builder(start, recipe, labels, staged)
+    judge = _Judge(start, recipe, labels, counted)
+    build = _builder(start, recipe, labels, staged, judge)
     trained = train_seeds(start.name, build, recipe.grid, job, dev, recipe.seeds)
-    if recipe.wide:
-        for run in trained.runs:
-            _weigh(model_of(run), start.codec, recipe, labels)
+    for run in trained.runs:
+        judge.finish(model_of(run))
     return trained
 
 
-def _weigh(model: SequenceClassifier, codec: Codec, recipe: ClassifyRecipe, labels: Labels) -> None:
-    """Let encoder and table count by what they are worth on the selecting half of dev."""
-    ids = encode_rows(codec, labels.select, recipe.training.max_tokens)
-    truth = np.asarray(labels.indices(labels.select))
-    weigh_parts(model, *fit_weights([*part_logits(model, ids)], truth))
+class _Judge:
+    """The selecting half of dev: what a classifier scores there, with the table beside it if there
+    is one, each by what it is worth."""
+
+    def __init__(
+        self, start: Start, recipe: ClassifyRecipe, labels: Labels, counted: Counted | None
+    ) -> None:
+        self._ids = encode_rows(start.codec, labels.select, recipe.training.max_tokens)
+        self._truth = np.asarray(labels.indices(labels.select))
+        self._classes = len(labels.names)
+        self._counted = counted
+        self._tables = [counted.logits(self._ids)] if counted else []
+
+    def score(self, model: SequenceClassifier) -> float:
+        """Macro-F1, in points of 100, of a classifier whose table is not in it yet."""
+        parts = [logits(model, self._ids), *self._tables]
+        weights = fit_weights(parts, self._truth) if self._tables else (1.0,)
+        found = np.tensordot(weights, np.stack(parts), axes=1)
+        return macro_f1(found.argmax(axis=1).tolist(), self._truth.tolist(), self._classes)
+
+    def finish(self, model: SequenceClassifier) -> None:
+        """Put the table, if there is one, into a trained classifier."""
+        if self._counted:
+            parts = [logits(model, self._ids), *self._tables]
+            head, table = fit_weights(parts, self._truth)
+            model.count(self._counted.table(model.pad, table), head)
 
 
 def _corpus(
@@ -102,38 +124,25 @@ def _corpus(
 
 
 def _builder(
-    start: Start, recipe: ClassifyRecipe, labels: Labels, staged: Mapping[int, Weights | None]
+    start: Start,
+    recipe: ClassifyRecipe,
+    labels: Labels,
+    staged: Mapping[int, Weights | None],
+    judge: _Judge,
 ) -> Callable[[int], Build]:
-    ids = encode_rows(start.codec, labels.select, recipe.training.max_tokens)
-    truth = labels.indices(labels.select)
-
     def of_seed(seed: int) -> Build:
         def build(dropout: float) -> Built:
             encoder, before = start.make(dropout, seed).model.encoder, staged[seed]
             if before is not None:
                 load_weights(encoder, before)
             torch.manual_seed(seed)
-            classes = len(labels.names)
-            loss = new_loss(encoder, recipe, classes, start.codec.pad, dropout)
-            return loss, lambda: macro_f1(predict(loss.model, ids), truth, classes)
+            model = SequenceClassifier(encoder, len(labels.names), start.codec.pad, dropout)
+            loss = ClassificationLoss(model, recipe.training.label_smoothing)
+            return loss, lambda: judge.score(model)
 
         return build
 
     return of_seed
-
-
-def new_loss(
-    encoder: MarianEncoder, recipe: ClassifyRecipe, classes: int, pad: int, dropout: float
-) -> ClassificationLoss:
-    """A classifier before training, on an encoder, as the recipe wants it, with its loss."""
-    ngrams = NGrams(recipe.wide.orders, recipe.wide.bits) if recipe.wide else None
-    model = SequenceClassifier(encoder, classes, pad, dropout, ngrams)
-    return ClassificationLoss(model, recipe.training.label_smoothing)
-
-
-def apart_of(recipe: ClassifyRecipe) -> Apart | None:
-    """What of a classifier trains at a rate of its own: the table, in every arm."""
-    return Apart(PREFIX, recipe.wide.learning_rate) if recipe.wide else None
 
 
 def macro_f1(guesses: Sequence[int], truth: Sequence[int], classes: int) -> float:

@@ -24,8 +24,7 @@ _BLOCKS = {
     "fc2": ("ffn", "fc2"),
     "final_layer_norm": ("ffn", "fc2"),
 }
-# All else outside of the layers is embeddings.
-_OUTSIDE = {"head": "head", "wide": "wide", "lm_head": "output"}
+_OUTSIDE = {"head": "head", "lm_head": "output"}  # all else outside of the layers: embeddings
 
 
 @dataclass(frozen=True)
@@ -41,8 +40,7 @@ class Watch:
 class Part:
     """A part by name ("encoder.0.self_attention"): the names of its weights, and its states.
 
-    watch: None where a part has no states by position (a classifier's head and table, an output
-        layer).
+    watch: None where a part has no states by position (the head of a classifier, an output layer).
     """
 
     name: str

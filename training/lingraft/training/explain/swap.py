@@ -119,6 +119,4 @@ def _new_like(module: TranslationLoss | ClassificationLoss, seed: int) -> nn.Mod
     old = module.model
     shape = shape_of(old.encoder).model_copy(update={"decoder_layers": 1})  # made, and dropped
     encoder = new_model(shape, old.encoder.config.vocab_size, seed).model.encoder
-    ngrams = old.wide.ngrams if old.wide else None
-    fresh = SequenceClassifier(encoder, old.head.out_features, old.pad, 0.0, ngrams)
-    return ClassificationLoss(fresh, 0.0)
+    return ClassificationLoss(SequenceClassifier(encoder, old.head.out_features, old.pad, 0.0), 0.0)

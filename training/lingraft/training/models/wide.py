@@ -13,8 +13,6 @@ from torch.nn.functional import embedding_bag
 
 from lingraft.training.vocabulary.ngrams import NGrams
 
-PREFIX = "wide."  # of its parameter's name in a `SequenceClassifier`: "wide.table"
-
 
 class WideTable(nn.Module):
     """Logits as the sum of the rows of a text's n-grams, divided by the root of their number.
@@ -23,14 +21,17 @@ class WideTable(nn.Module):
     text counts as in TF-IDF, which scales such vectors to length 1. The sum alone would let long
     texts outshout the encoder; the mean would silence what a long text says in one word.
 
-    The parameter `table` [buckets, labels] begins at zero, so at first the encoder stands alone.
+    `table` [buckets, labels] is fitted beforehand (`experiment/counting.py`) and a buffer, no
+    parameter: gradient steps leave it alone.
     """
 
-    def __init__(self, ngrams: NGrams, labels: int, pad: int) -> None:
+    table: Tensor
+
+    def __init__(self, ngrams: NGrams, table: Tensor, pad: int) -> None:
         super().__init__()
         self.ngrams = ngrams
         self._pad = pad
-        self.table = nn.Parameter(torch.zeros(ngrams.buckets, labels))
+        self.register_buffer("table", table)
 
     def forward(self, source: Tensor) -> Tensor:
         """Logits [B, labels] of padded ids [B, S]; the end, each text's last, is not counted."""

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from lingraft.training.data.batches import Corpus
 from lingraft.training.data.labelled import read_labelled
-from lingraft.training.experiment.classification import TFIDF, apart_of, new_loss
+from lingraft.training.experiment.classification import TFIDF
 from lingraft.training.experiment.encoders import require_stages
 from lingraft.training.experiment.labels import Labels, encode_rows, load_labels
 from lingraft.training.experiment.typed import typed_classification
 from lingraft.training.gate.significance import GRAFT
-from lingraft.training.models.classifier import predict
+from lingraft.training.models.classifier import ClassificationLoss, SequenceClassifier, predict
 from lingraft.training.models.marian import load_model
 from lingraft.training.models.tensors import collate
 from lingraft.training.parents.find import ParentModel, find_parent, fitted
@@ -72,7 +72,7 @@ def _sources(recipe: ClassifyRecipe, parent: ParentModel, data: Labels) -> list[
 def _speed(recipe: ClassifyRecipe, parent: ParentModel, data: Labels) -> Speed:
     dropout, classes = recipe.grid.dropouts[0], len(data.names)
     encoder = load_model(parent.folder, dropout).model.encoder
-    loss = new_loss(encoder, recipe, classes, parent.codec.pad, dropout)
+    model = SequenceClassifier(encoder, classes, parent.codec.pad, dropout)
     ids = encode_rows(parent.codec, data.train, recipe.training.max_tokens)
     targets = [[index] for index in data.indices(data.train)]
     corpus = Corpus(zip(ids, targets, strict=True), [0] * len(ids))
@@ -88,7 +88,7 @@ def _speed(recipe: ClassifyRecipe, parent: ParentModel, data: Labels) -> Speed:
         seed=recipe.seed,
         identity="",
         adaptation=recipe.adaptation,
-        apart=apart_of(recipe),
     )
     some = ids[:_ANSWERED]
-    return measured(job, loss, lambda: len(predict(loss.model, some)))
+    loss = ClassificationLoss(model, recipe.training.label_smoothing)
+    return measured(job, loss, lambda: len(predict(model, some)))

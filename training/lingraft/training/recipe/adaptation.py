@@ -28,11 +28,7 @@ class Adaptation(Strict):
 
     Names of parameters are those of the model itself, `MarianMTModel` ("model.shared.weight",
     "model.encoder.layers.0.fc1.weight") or `SequenceClassifier` ("encoder.layers.0.fc1.weight",
-    "head.weight", "wide.table"), never of the loss around it; `*` in a pattern matches dots too.
-
-    A classifier's table of n-grams, `wide.table`, is in no layer and has a rate of its own
-    (`recipe/wide.py`): it trains from the first step to the last by every method, unless `frozen`
-    names it.
+    "head.weight"), never of the loss around it; `*` in a pattern matches dots too.
 
     method: "full" moves everything; "frozen" all but what `frozen` names; "gradual" opens layer
         after layer from the top, one more every `unfreeze_every` steps (ULMFiT: Howard and Ruder

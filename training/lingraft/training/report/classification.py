@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lingraft.training.classify import ClassifierGraft
 from lingraft.training.experiment.classification import TFIDF, LabelsMeasured
+from lingraft.training.experiment.counting import Counted
 from lingraft.training.gate.significance import GRAFT
 from lingraft.training.gate.verdict import judged
 from lingraft.training.report.measured import (
@@ -43,8 +44,8 @@ def classification_report(graft: ClassifierGraft, *, examples: bool) -> Report:
         "provenance": provenance_of(graft.recipe, graft.parent),
         "test_openings": graft.test_openings,
     }
-    if graft.recipe.wide:
-        report["wide"] = _wide(graft)
+    if graft.counted:
+        report["wide"] = _wide(graft.counted)
     if graft.trust.thresholds:
         report["thresholds"] = graft.trust.thresholds.as_dict()
     if examples:
@@ -62,15 +63,13 @@ def _stages(graft: ClassifierGraft) -> list[Report]:
     return [*stages, last_stage("training on labels", graft.recipe, graft.arms[GRAFT])]
 
 
-def _wide(graft: ClassifierGraft) -> Report:
-    settings, wide = graft.recipe.wide, graft.model.wide
-    assert settings is not None
-    assert wide is not None
+def _wide(counted: Counted) -> Report:
     return {
-        "orders": settings.orders,
-        "buckets": wide.ngrams.buckets,
-        "weights": wide.table.numel(),
-        "learning_rate": settings.learning_rate,
+        "orders": counted.ngrams.orders,
+        "buckets": counted.ngrams.buckets,
+        "weights": counted.rows.size,
+        "chosen": {"inverse_penalty": counted.inverse_penalty},
+        "grid": [{"inverse_penalty": c, "dev": round(score, 2)} for c, score in counted.trials],
     }
 
 

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lingraft.training.adapt.adapted import Adapted, adapt
-from lingraft.training.adapt.apart import Apart
 from lingraft.training.adapt.moments import keep_moments
 from lingraft.training.adapt.origin import Origin
 from lingraft.training.data.batches import BatchPlan, Corpus, epoch_batches
@@ -46,7 +45,6 @@ class Job:
         run sees what it would have seen.
     identity: what a resumed run must share with the one that began: settings, data, parent.
     adaptation: what trains, and what pulls it back; origin: the parent, as far as that needs it.
-    apart: what trains beside the model, at a rate of its own.
     """
 
     name: str
@@ -62,7 +60,6 @@ class Job:
     epoch_collate: Callable[[int], Collate] | None = None
     adaptation: Adaptation = field(default_factory=Adaptation)
     origin: Origin = field(default_factory=Origin)
-    apart: Apart | None = None
 
 
 def run(job: Job, module: nn.Module, score: Score) -> State:
@@ -90,7 +87,7 @@ def run(job: Job, module: nn.Module, score: Score) -> State:
     if job.settings.threads:
         torch.set_num_threads(job.settings.threads)
     module.to(accelerator.device)
-    adapted = adapt(module, job.adaptation, job.origin, seed=job.seed, apart=job.apart)
+    adapted = adapt(module, job.adaptation, job.origin, seed=job.seed)
     optimizer = _optimizer(job.settings, adapted)
     checkpoints = Checkpoints(job.folder, _identity(job), job.settings.average_last)
     state = checkpoints.restore(module, optimizer)
@@ -169,8 +166,7 @@ def _step(
         job.seed * _SEED_STRIDE + state.step + accelerator.process_index * _PROCESS_STRIDE
     )
     rate = learning_rate(job.settings, state.step)
-    scales = moving.adapted.scales(job.settings.learning_rate)
-    for group, scale in zip(optimizer.param_groups, scales, strict=True):
+    for group, scale in zip(optimizer.param_groups, moving.adapted.scales, strict=True):
         group["lr"] = rate * scale
     module.train()
     moving.adapted.begin(state.step, alone=accelerator.num_processes == 1)
@@ -181,7 +177,7 @@ def _step(
         smoothed, plain = module(batch)
     accelerator.backward(smoothed / share)
     moving.adapted.adjust(state.step)
-    norm = _clip(moving)
+    norm = accelerator.clip_grad_norm_(module.parameters(), job.settings.clip_norm)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     # Read after the step, so that a GPU is waited for once; nothing has been saved yet.
@@ -189,14 +185,6 @@ def _step(
     if not (math.isfinite(total) and math.isfinite(length)):
         raise not_finite(total / tokens, length, rate)
     return total / tokens, tokens
-
-
-def _clip(moving: _Run) -> Tensor:
-    """Clip the gradient of each part of the model by its own norm; the largest of these norms."""
-    clip = moving.job.settings.clip_norm
-    parts = moving.adapted.clipped
-    norms = [moving.accelerator.clip_grad_norm_(part, clip) for part in parts]
-    return torch.stack(norms).max()
 
 
 def _keep(

@@ -1,0 +1,63 @@
+"""The table that stands beside a classifier's encoder: fitted to the end, and used as fitted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lingraft.training.experiment.counting import Counted, count_pieces
+from lingraft.training.experiment.labels import Labels, encode_rows, load_labels
+from lingraft.training.models.tensors import pad_rows
+from lingraft.training.parents.find import find_parent
+from lingraft.training.recipe.recipes import ClassifyRecipe
+from lingraft.training.vocabulary.codec import Codec
+
+Fitted = tuple[Counted, Labels, Codec, ClassifyRecipe]
+
+
+@pytest.fixture(scope="module")
+def fitted(toy: Any) -> Fitted:
+    """A table of the toy's labels."""
+    recipe = toy.recipe("wide")
+    labels, codec = load_labels(recipe), find_parent(recipe.parent).codec
+    counted = count_pieces(recipe, codec, labels)
+    assert counted is not None
+    return counted, labels, codec, recipe
+
+
+def test_it_knows_the_word_that_decides(fitted: Fitted) -> None:
+    """On texts that it was neither fitted nor chosen on; the choice is the best that was tried."""
+    counted, labels, codec, recipe = fitted
+    for part in labels.test:
+        found = counted.logits(encode_rows(codec, part.rows, recipe.training.max_tokens))
+        right = found.argmax(axis=1) == labels.indices(part.rows)
+        assert right.mean() > 0.9
+    scores = dict(counted.trials)
+    assert scores[counted.inverse_penalty] == max(scores.values())
+
+
+def test_the_model_has_the_logits_that_were_fitted(fitted: Fitted) -> None:
+    """Counted with NumPy and with PyTorch alike, a text of one piece and of none too."""
+    counted, labels, codec, _ = fitted
+    ids = [*encode_rows(codec, labels.select, 40), [0], [5, 0]]
+    table = counted.table(codec.pad, 2.0)
+    found = table(pad_rows(ids, codec.pad)).numpy()
+    np.testing.assert_allclose(found, 2 * counted.logits(ids), rtol=1e-4, atol=1e-5)
+
+
+def test_what_occurs_nowhere_says_nothing(fitted: Fitted) -> None:
+    """Rows of n-grams that no training text has stay zero."""
+    counted, labels, codec, recipe = fitted
+    ids = encode_rows(codec, labels.train, recipe.training.max_tokens)
+    seen = {int(b) for row in ids for b in counted.ngrams.rows(np.asarray(row[:-1], np.int64))}
+    unseen = np.setdiff1d(np.arange(counted.ngrams.buckets), sorted(seen))
+    assert not counted.rows[unseen].any()
+    assert counted.rows[sorted(seen)].any()
+
+
+def test_a_recipe_without_a_wide_part_has_none(toy: Any) -> None:
+    """The encoder stands alone."""
+    recipe = toy.recipe("wide", wide=None)
+    assert count_pieces(recipe, find_parent(recipe.parent).codec, load_labels(recipe)) is None
