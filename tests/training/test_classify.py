@@ -173,6 +173,21 @@ def test_the_same_command_again_trains_nothing_and_opens_nothing(
     assert [path.stat().st_mtime_ns for path in kept] == before
 
 
+def test_an_arm_alone_trains_as_it_does_among_the_others(
+    recipe_file: Path, run: Path, tmp_path: Path
+) -> None:
+    """The control of a classifier too may be another process's work."""
+    alone = ["graft", str(recipe_file), "--output", str(tmp_path / "run"), "--arm"]
+    assert main([*alone, "random-parent"]) == 0
+    curves = []
+    for folder in (run, tmp_path / "run"):
+        (path,) = folder.glob("random-parent/run/*/state.json")
+        curves.append(_json(path)["scores"])
+    assert curves[0] == curves[1] != []
+    assert not any((tmp_path / "run" / name).exists() for name in ("graft", "test", "bundle"))
+    assert main([*alone, "tfidf"]) == 1
+
+
 def test_without_examples_no_test_message_is_published(
     run: Path, recipe_file: Path, english: tuple[str, ...], tmp_path: Path
 ) -> None:

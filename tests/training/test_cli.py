@@ -63,7 +63,7 @@ def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["graft", "--help"])
     shown = capsys.readouterr().out
-    for flag in ("--output", "--accept-negative", "--no-examples", "--dry-run"):
+    for flag in ("--output", "--accept-negative", "--no-examples", "--arm", "--dry-run"):
         assert flag in shown
     with pytest.raises(SystemExit):
         main(["rank-parents", "--help"])

@@ -21,6 +21,7 @@ from lingraft.training.experiment.counting import Counted, count_pieces
 from lingraft.training.experiment.encoders import require_stages, start_of, translated
 from lingraft.training.experiment.labels import Labels, LabelSet, load_labels, told_cuts
 from lingraft.training.experiment.seeds import Seeded, pursuits
+from lingraft.training.experiment.starts import Start, arm_named
 from lingraft.training.experiment.trusting import LabelTrust, trust_labels
 from lingraft.training.experiment.typed import TypedTransfer, typed_classification
 from lingraft.training.gate.significance import GRAFT, Interval, pool
@@ -29,6 +30,7 @@ from lingraft.training.measure import openings
 from lingraft.training.models.classifier import SequenceClassifier
 from lingraft.training.parents.find import ParentModel, find_parent, fitted
 from lingraft.training.recipe.recipes import ClassifyRecipe
+from lingraft.training.run.holding import held
 
 _DEV, _TEST = "dev", "test"
 
@@ -77,17 +79,9 @@ class ClassifierGraft:
 
 def classify(recipe: ClassifyRecipe, output: Path) -> ClassifierGraft:
     """Train graft and controls and compare their macro-F1; resumable at any point."""
-    parent = find_parent(recipe.parent)
-    recipe = recipe.model_copy(update={"training": fitted(recipe.training, parent)})
-    typed = typed_classification(recipe)
-    require_stages(recipe)
-    data = translated(recipe, load_labels(recipe), output)
-    for line in told_cuts(parent.codec, data.train, recipe.training.max_tokens):
-        print(f"{recipe.name}: {line}", file=sys.stderr, flush=True)
-    trained = [GRAFT, *(name for name in recipe.controls.arms if name != TFIDF)]
-    starts = [start_of(name, recipe, parent) for name in trained]
-    counted = count_pieces(recipe, parent.codec, data)
-    arms = {start.name: train(start, recipe, data, output, counted) for start in starts}
+    begun = _begin(recipe, output)
+    recipe, parent, data = begun.recipe, begun.parent, begun.data
+    arms = {start.name: _trained(start, begun, output) for start in begun.starts}
     tfidf = count_characters(data) if TFIDF in recipe.controls.arms else None
 
     def measured(sets: list[LabelSet], folder: Path) -> LabelsMeasured:
@@ -101,11 +95,11 @@ def classify(recipe: ClassifyRecipe, output: Path) -> ClassifierGraft:
     limit = recipe.training.max_tokens
     return ClassifierGraft(
         recipe=recipe,
-        typed=typed,
+        typed=begun.typed,
         parent=parent,
         data=data,
         arms=arms,
-        counted=counted,
+        counted=begun.counted,
         tfidf=tfidf,
         dev=dev,
         test=test,
@@ -113,6 +107,48 @@ def classify(recipe: ClassifyRecipe, output: Path) -> ClassifierGraft:
         trust=trust_labels(model, parent.codec, data, limit, recipe.calibration),
         test_openings=openings.count(output / _TEST, GRAFT),
     )
+
+
+def classify_arm(recipe: ClassifyRecipe, output: Path, name: str) -> Seeded:
+    """Train one arm of a classifier, for `classify` to find; others may be trained meanwhile.
+
+    Raises:
+        RecipeError: the recipe has no such arm.
+    """
+    begun = _begin(recipe, output)
+    return _trained(arm_named(name, begun.starts), begun, output)
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """All that the arms of a classifier share, and how each starts."""
+
+    recipe: ClassifyRecipe
+    typed: TypedTransfer
+    parent: ParentModel
+    data: Labels
+    counted: Counted | None
+    starts: list[Start]
+
+
+def _begin(recipe: ClassifyRecipe, output: Path) -> _Begun:
+    parent = find_parent(recipe.parent)
+    recipe = recipe.model_copy(update={"training": fitted(recipe.training, parent)})
+    typed = typed_classification(recipe)
+    require_stages(recipe)
+    with held(output, "translations"):
+        data = translated(recipe, load_labels(recipe), output)
+    for line in told_cuts(parent.codec, data.train, recipe.training.max_tokens):
+        print(f"{recipe.name}: {line}", file=sys.stderr, flush=True)
+    trained = [GRAFT, *(name for name in recipe.controls.arms if name != TFIDF)]
+    starts = [start_of(name, recipe, parent) for name in trained]
+    counted = count_pieces(recipe, parent.codec, data)
+    return _Begun(recipe, typed, parent, data, counted, starts)
+
+
+def _trained(start: Start, begun: _Begun, output: Path) -> Seeded:
+    with held(output, start.name):
+        return train(start, begun.recipe, begun.data, output, begun.counted)
 
 
 def _counted(tfidf: Tfidf, sets: list[LabelSet]) -> Guesses:

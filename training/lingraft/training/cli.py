@@ -64,6 +64,12 @@ def _parser() -> argparse.ArgumentParser:
     graft.add_argument(
         "--no-examples", action="store_true", help="leave sentences of the test set out of reports"
     )
+    graft.add_argument(
+        "--arm",
+        metavar="NAME",
+        help="train this arm alone (graft, scratch, ...) and stop: another process may train "
+        "another meanwhile, and the command without --arm takes them as they stand",
+    )
     _add_dry_run(graft)
     graft.set_defaults(command=_graft)
     _add_identify(commands)
@@ -192,9 +198,14 @@ def _graft(arguments: argparse.Namespace) -> None:
     if arguments.dry_run:
         _show_plan(recipe, output)
         return
-    from lingraft.training.pipeline import Options, run_graft  # slow to import: torch
+    from lingraft.training.pipeline import Options, run_arm, run_graft  # slow to import: torch
     from lingraft.training.report.report import as_markdown
 
+    if arguments.arm:
+        arm = run_arm(recipe, output, arguments.arm)
+        told = ", ".join(f"{run.chosen.score:.2f}" for run in arm.runs)
+        print(f"{output / arm.name}: trained; best dev scores {told}")
+        return
     options = Options(arguments.accept_negative, examples=not arguments.no_examples)
     outcome = run_graft(recipe, output, options)
     print(as_markdown(outcome.report))

@@ -25,9 +25,9 @@ from lingraft.training.experiment.measuring import (
     forgetting,
     measure,
 )
-from lingraft.training.experiment.preparing import prepare
+from lingraft.training.experiment.preparing import Prepared, prepare
 from lingraft.training.experiment.seeds import Seeded, pursuits
-from lingraft.training.experiment.starts import Begun, Start, begin
+from lingraft.training.experiment.starts import Begun, Start, arm_named, begin
 from lingraft.training.experiment.texts import Data, load_data
 from lingraft.training.experiment.translation import answerer, model_of, train
 from lingraft.training.experiment.trusting import trust_translation
@@ -39,6 +39,7 @@ from lingraft.training.measure import openings
 from lingraft.training.models.marian import load_model
 from lingraft.training.parents.find import ParentModel
 from lingraft.training.recipe.recipes import GraftRecipe
+from lingraft.training.run.holding import held
 from lingraft.training.vocabulary.codec import Codec
 
 _DEV, _TEST, _PARENT_TEST, _ZERO_SHOT = "dev", "test", "parent-test", "zero-shot"
@@ -91,12 +92,9 @@ class Graft:
 
 def graft(recipe: GraftRecipe, output: Path) -> Graft:
     """Train graft and controls, and measure all with the parent; resumable at any point."""
-    ready = prepare(recipe)
+    ready, data, begun = _begin(recipe, output)
     recipe, parent = ready.recipe, ready.parent
-    data = load_data(recipe)
-    begun = begin(recipe, parent, data, output)
-    _say([*map(describe, data.overlaps), *begun.transferred.preview.as_lines()])
-    arms = {start.name: train(start, recipe, data, output) for start in begun.starts}
+    arms = {start.name: _trained(start, recipe, data, output) for start in begun.starts}
     answering = [answerer(start, arms[start.name]) for start in begun.starts]
     alone = _alone(begun.transferred.parent)
     dev = measure(recipe.gate, [*answering, alone], data.decide, output / _DEV)
@@ -131,6 +129,30 @@ def graft(recipe: GraftRecipe, output: Path) -> Graft:
         explained=explained,
         test_openings=openings.count(output / _TEST, GRAFT),
     )
+
+
+def graft_arm(recipe: GraftRecipe, output: Path, name: str) -> Seeded:
+    """Train one arm of a graft, for `graft` to find; others may be trained meanwhile elsewhere.
+
+    Raises:
+        RecipeError: the recipe has no such arm.
+    """
+    ready, data, begun = _begin(recipe, output)
+    return _trained(arm_named(name, begun.starts), ready.recipe, data, output)
+
+
+def _begin(recipe: GraftRecipe, output: Path) -> tuple[Prepared, Data, Begun]:
+    ready = prepare(recipe)
+    data = load_data(ready.recipe)
+    with held(output, "vocabulary"):
+        begun = begin(ready.recipe, ready.parent, data, output)
+    _say([*map(describe, data.overlaps), *begun.transferred.preview.as_lines()])
+    return ready, data, begun
+
+
+def _trained(start: Start, recipe: GraftRecipe, data: Data, output: Path) -> Seeded:
+    with held(output, start.name):
+        return train(start, recipe, data, output)
 
 
 def _alone(parent: ParentModel) -> Answerer:

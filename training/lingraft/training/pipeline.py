@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
-from lingraft.training.classify import ClassifierGraft, classify
+from lingraft.training.classify import ClassifierGraft, classify, classify_arm
 from lingraft.training.experiment.keeping import keep_model
+from lingraft.training.experiment.seeds import Seeded
 from lingraft.training.gate.significance import GRAFT
-from lingraft.training.graft import Graft, graft
+from lingraft.training.graft import Graft, graft, graft_arm
 from lingraft.training.identify import identify
 from lingraft.training.manifesting.classification import export_classifier_graft
 from lingraft.training.manifesting.identification import export_identifier, identification_report
@@ -79,6 +80,19 @@ def run_graft(recipe: GraftRecipe | ClassifyRecipe, output: Path, options: Optio
         languages = (*grafted.parent.languages, *grafted.typed.child)
         keep_model(grafted.model, ready, languages, bundle.licence, output / MODEL_FOLDER)
     return Outcome(report, bundle, folder)
+
+
+def run_arm(recipe: GraftRecipe | ClassifyRecipe, output: Path, name: str) -> Seeded:
+    """Train one arm and nothing else; `run_graft` takes it from `output` as it stands.
+
+    So arms train at once: in other processes, or on machines that share the folder.
+
+    Raises:
+        TrainingError: anything that the user can mend.
+    """
+    if isinstance(recipe, ClassifyRecipe):
+        return classify_arm(recipe, output, name)
+    return graft_arm(recipe, output, name)
 
 
 def run_identify(recipe: IdentifyRecipe, output: Path) -> Outcome:

@@ -102,6 +102,19 @@ def begin(recipe: GraftRecipe, parent: ParentModel, data: Data, output: Path) ->
     return Begun((graft, *(makers[name]() for name in recipe.controls.arms)), transferred)
 
 
+def arm_named(name: str, starts: Sequence[Start]) -> Start:
+    """The start of the arm that is called so.
+
+    Raises:
+        RecipeError: no arm of the recipe is; the message names those that are.
+    """
+    for start in starts:
+        if start.name == name:
+            return start
+    known = ", ".join(start.name for start in starts)
+    raise RecipeError(f"--arm {name}: the recipe trains no such arm; it has {known}")
+
+
 def _require_control(recipe: GraftRecipe) -> None:
     if set(recipe.controls.arms) <= set(ABLATIONS):
         named = ", ".join(recipe.controls.arms)
