@@ -48,8 +48,6 @@ def figures(models: Path = MODELS) -> Figures:
 
 
 def _directions(manifest: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    lost = [graphs.get("qualityLoss") for graphs in manifest["graphs"]]
-    losses = [loss["value"] for loss in lost if loss and loss["name"] == "chrF++"]
     for pair in manifest.get("pairs", ()):
         transfer = pair.get("transfer", {})
         for metric in pair.get("metrics", ()):
@@ -67,8 +65,19 @@ def _directions(manifest: dict[str, Any]) -> Iterator[dict[str, Any]]:
                 "control": _value(transfer.get("scratch")) if first else None,
                 "parent": _value(transfer.get("zeroShot")) if first else None,
                 "gain": _value(transfer.get("gain")) if first else None,
-                "int8_loss": losses[0] if losses else None,
+                "int8_loss": _int8_loss(manifest, pair),
             }
+
+
+def _int8_loss(manifest: dict[str, Any], pair: dict[str, Any]) -> float | None:
+    """chrF++ that int8 loses in a direction on dev, if it was measured there."""
+    way = (pair["sourceLanguage"], pair["targetLanguage"])
+    for graphs in manifest["graphs"]:
+        int8 = graphs["precision"] == "PRECISION_INT8"
+        for each in graphs.get("pairLosses", ()) if int8 else ():
+            if (each["sourceLanguage"], each["targetLanguage"]) == way:
+                return _value(each["loss"])
+    return None
 
 
 def _measured(metric: dict[str, Any]) -> dict[str, Any]:

@@ -92,16 +92,22 @@ def test_a_grafted_direction_stands_with_its_control_and_its_gain(tmp_path: Path
         "transfer": {"scratch": {"value": 20.0}, "gain": {"value": 11.25}},
     }
     own = {"sourceLanguage": "en", "targetLanguage": "fr", "metrics": [metric]}
-    loss = {"name": "chrF++", "value": 0.125}
-    manifest = {"name": "toy", "graphs": [{}, {"qualityLoss": loss}], "pairs": [grafted, own]}
+    int8 = {
+        "precision": "PRECISION_INT8",
+        "pairLosses": [
+            {"sourceLanguage": "en", "targetLanguage": "yo", "loss": {"value": 0.126}},
+            {"sourceLanguage": "en", "targetLanguage": "fr", "loss": {"value": -0.25}},
+        ],
+    }
+    manifest = {"name": "toy", "graphs": [int8], "pairs": [grafted, own]}
     (tmp_path / "toy").mkdir()
     (tmp_path / "toy" / "bundle.json").write_text(json.dumps(manifest), encoding="utf-8")
     first, second = figures.figures(tmp_path)["translation"]
     assert (first["control"], first["gain"], first["interval"]) == (20.0, 11.25, [30.0, 32.0])
     assert (second["chrf"], second["control"], second["gain"]) == (31.25, None, None)
-    assert first["int8_loss"] == second["int8_loss"] == 0.125
+    assert (first["int8_loss"], second["int8_loss"]) == (0.13, -0.25)
     shown = figures.as_markdown(figures.figures(tmp_path))
-    assert "| toy | en | yo | toy en-yo | 31.25 | 30.0 to 32.0 | 20.0 |  | 11.25 | 0.125 |" in shown
+    assert "| toy | en | yo | toy en-yo | 31.25 | 30.0 to 32.0 | 20.0 |  | 11.25 | 0.13 |" in shown
 
 
 def test_languages_are_told_apart(server: Client) -> None:

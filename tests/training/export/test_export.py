@@ -105,6 +105,23 @@ def test_a_translation_bundle_is_complete_and_measured(
     assert manifest.special_ids == pb.SpecialIds(eos=0, unk=1, pad=300, decoder_start=300)
 
 
+def test_what_a_precision_costs_is_told_direction_by_direction(
+    translation: TranslationExport, tmp_path: Path
+) -> None:
+    """Where the directions of the sentences are known; in manifest and card."""
+    ways = [("en", "yo")] * 9 + [("yo", "en")] * 3
+    told = dataclasses.replace(translation.dev, directions=ways)
+    manifest = export_translation(dataclasses.replace(translation, dev=told), tmp_path / "tiny")
+    plain, int8 = manifest.graphs
+    assert [each.loss.value for each in plain.pair_losses] == [0.0, 0.0]
+    found = {(p.source_language, p.target_language): p.loss for p in int8.pair_losses}
+    assert {way: loss.size for way, loss in found.items()} == {("en", "yo"): 9, ("yo", "en"): 3}
+    assert all((loss.name, loss.test_set) == ("chrF++", "dev") for loss in found.values())
+    card = (tmp_path / "tiny" / "README.md").read_text(encoding="utf-8")
+    shown = [f"{found[way].value:.2f} (n={size})" for way, size in ((ways[0], 9), (ways[-1], 3))]
+    assert f"- int8, lost by direction: en to yo {shown[0]}, yo to en {shown[1]}" in card
+
+
 def test_the_first_precision_is_the_default(translation: TranslationExport, tmp_path: Path) -> None:
     """Graph sets stand in the order asked for, and only those asked for."""
     asked = dataclasses.replace(translation, precisions=(pb.PRECISION_INT8,))

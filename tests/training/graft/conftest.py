@@ -14,6 +14,17 @@ import pytest
 from lingraft.training.cli import main
 from lingraft.training.recipe.recipes import GraftRecipe, load_recipe
 
+# What a starter's recipe says: the parent's directions are kept and served in 8 bits alone.
+KEPT = (
+    ("[gate]", "[gate]\nmax_parent_loss = 99"),
+    ("seeds = 1", 'seeds = 1\nprecisions = ["int8"]\nzero_shot = false'),
+    (
+        "[[parent_test]]",
+        '[[parent_dev]]\nname = "toy old dev"\npath = "old-dev.tsv"\nsource = "en"\n'
+        'target = "fr"\n\n[[parent_test]]',
+    ),
+)
+
 RECIPE = """\
 task = "graft"
 name = "toy-graft"
@@ -130,6 +141,7 @@ def data(
     old = [(text, to_french(text)) for text in english[200:248]]
     write_tsv(folder / "old.tsv", old[:8])
     write_tsv(folder / "rehearsal.tsv", old[7:])
+    write_tsv(folder / "old-dev.tsv", [(t, to_french(t)) for t in english[248:256]] + old[:1])
     recipe = RECIPE.format(parent=parent_run / "model")
     (folder / "toy.toml").write_text(recipe, encoding="utf-8")
     return folder
@@ -141,6 +153,14 @@ def toy(data: Path) -> Toy:
     toy = Toy(data / "toy.toml", data / "run")
     assert toy.graft() == 0
     return toy
+
+
+@pytest.fixture
+def keeping(changed: Callable[..., Toy], toy: Toy) -> Toy:
+    """The same run of a recipe that keeps the parent's directions, not yet exported."""
+    kept = changed(*KEPT)
+    shutil.copytree(toy.output, kept.output)
+    return kept
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -123,11 +122,10 @@ def test_the_bundle_tells_what_was_measured(toy: Any, parent_run: Path) -> None:
 
 
 def test_the_parents_own_pairs_are_served_where_the_recipe_limits_their_loss(
-    toy: Any, changed: Callable[..., Any]
+    toy: Any, keeping: Any
 ) -> None:
     """As trained, not as transfer, with what the graft left of them; else they are not served."""
-    kept = changed(("[gate]", "[gate]\nmax_parent_loss = 99"))
-    shutil.copytree(toy.output, kept.output)
+    kept = keeping
     assert kept.graft() == 0
     old = [(f["direction"], f["after"]) for f in kept.report["forgetting"]]
     assert old == [(f["direction"], f["after"]) for f in toy.report["forgetting"]]
@@ -142,6 +140,24 @@ def test_the_parents_own_pairs_are_served_where_the_recipe_limits_their_loss(
         assert chrf["ciLow"] <= chrf["value"] <= chrf["ciHigh"]
     tags = {each["language"] for each in kept.manifest["languageTags"]}
     assert tags == {"en", "fr", "yo"}
+    (int8,) = kept.manifest["graphs"]
+    assert int8["precision"] == "PRECISION_INT8"
+    told = [(p["sourceLanguage"], p["targetLanguage"]) for p in int8["pairLosses"]]
+    assert told == [("en", "yo"), ("yo", "en"), ("en", "fr"), ("fr", "en")]
+
+
+def test_dev_of_the_parents_directions_chooses_nothing(keeping: Any, toy: Any) -> None:
+    """It calibrates what is served, and what stands in test leaves it as it leaves all dev."""
+    recipe = keeping.load()
+    data = load_data(recipe)
+    ways = [test.direction for test in data.served(recipe, lambda code: True)]
+    assert ways == ["en-yo", "yo-en", "en-fr", "fr-en"]
+    assert [test.direction for test in data.served(recipe, {"en", "yo"}.__contains__)] == ways[:2]
+    assert [len(test.sources) for test in data.parent_dev] == [8, 8]  # of 9 rows
+    assert [test.direction for test in data.select] == ways[:2]
+    whole = toy.load()
+    served = load_data(whole).served(whole, lambda code: True)
+    assert [test.direction for test in served] == ways[:2]
 
 
 def test_the_same_command_again_trains_nothing_and_opens_nothing(toy: Any) -> None:

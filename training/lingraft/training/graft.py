@@ -99,7 +99,7 @@ def graft(recipe: GraftRecipe, output: Path) -> Graft:
     alone = _alone(begun.transferred.parent)
     dev = measure(recipe.gate, [*answering, alone], data.decide, output / _DEV)
     test = measure(recipe.gate, [*answering, alone], data.test, output / _TEST)
-    never_paired = unpaired(recipe, data, parent.languages)
+    never_paired = unpaired(recipe, data, parent.languages) if recipe.zero_shot else []
     able = [each for each in (*answering, alone) if speaks(each.codec, never_paired)]
     zero_shot = measure(recipe.gate, able, never_paired, output / _ZERO_SHOT)
     served = replace(answering[0], models=(model_of(arms[GRAFT].best),))
@@ -125,7 +125,9 @@ def graft(recipe: GraftRecipe, output: Path) -> Graft:
         zero_shot=zero_shot,
         forgetting=forgotten,
         decision=decision,
-        calibration=trust_translation(model, codec, data.decide, recipe.calibration),
+        calibration=trust_translation(
+            model, codec, data.served(recipe, codec.has_language), recipe.calibration
+        ),
         explained=explained,
         test_openings=openings.count(output / _TEST, GRAFT),
     )

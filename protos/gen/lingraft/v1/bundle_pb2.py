@@ -25,21 +25,21 @@ _sym_db = _symbol_database.Default()
 from lingraft.v1 import common_pb2 as lingraft_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18lingraft/v1/bundle.proto\x12\x0blingraft.v1\x1a\x18lingraft/v1/common.proto\"\xd5\x07\n\x06\x42undle\x12\x16\n\x0e\x66ormat_version\x18\x01 \x01(\x05\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x1f\n\x04task\x18\x04 \x01(\x0e\x32\x11.lingraft.v1.Task\x12\x0e\n\x06\x66\x61mily\x18\x05 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x06 \x01(\t\x12&\n\x05pairs\x18\x07 \x03(\x0b\x32\x17.lingraft.v1.BundlePair\x12\x0e\n\x06labels\x18\x08 \x03(\t\x12&\n\x05\x66iles\x18\t \x03(\x0b\x32\x17.lingraft.v1.BundleFile\x12%\n\x06graphs\x18\n \x03(\x0b\x32\x15.lingraft.v1.GraphSet\x12)\n\ttokenizer\x18\x0b \x01(\x0b\x32\x16.lingraft.v1.Tokenizer\x12,\n\x0bspecial_ids\x18\x0c \x01(\x0b\x32\x17.lingraft.v1.SpecialIds\x12/\n\rlanguage_tags\x18\r \x03(\x0b\x32\x18.lingraft.v1.LanguageTag\x12\x31\n\rnormalization\x18\x0e \x01(\x0b\x32\x1a.lingraft.v1.Normalization\x12#\n\x06limits\x18\x0f \x01(\x0b\x32\x13.lingraft.v1.Limits\x12+\n\ndimensions\x18\x10 \x01(\x0b\x32\x17.lingraft.v1.Dimensions\x12/\n\x08\x64\x65\x63oding\x18\x11 \x01(\x0b\x32\x1d.lingraft.v1.DecodingDefaults\x12\x31\n\x0b\x63\x61libration\x18\x12 \x03(\x0b\x32\x1c.lingraft.v1.CalibrationInfo\x12\x0e\n\x06parent\x18\x13 \x01(\t\x12\x15\n\rparent_sha256\x18\x14 \x01(\t\x12-\n\x0c\x64\x61ta_sources\x18\x15 \x03(\x0b\x32\x17.lingraft.v1.DataSource\x12\x0f\n\x07licence\x18\x16 \x01(\t\x12\x11\n\tlanguages\x18\x17 \x03(\t\x12-\n\x08transfer\x18\x18 \x01(\x0b\x32\x1b.lingraft.v1.TransferReport\x12$\n\x07metrics\x18\x19 \x03(\x0b\x32\x13.lingraft.v1.Metric\x12\x30\n\rtag_placement\x18\x1a \x01(\x0e\x32\x19.lingraft.v1.TagPlacement\x12/\n\nthresholds\x18\x1b \x03(\x0b\x32\x1b.lingraft.v1.LabelThreshold\x12!\n\x19\x64\x65\x66\x61ult_threshold_profile\x18\x1c \x01(\t\"\xd3\x01\n\nBundlePair\x12\x17\n\x0fsource_language\x18\x01 \x01(\t\x12\x17\n\x0ftarget_language\x18\x02 \x01(\t\x12\'\n\x06status\x18\x03 \x01(\x0e\x32\x17.lingraft.v1.PairStatus\x12$\n\x07metrics\x18\x04 \x03(\x0b\x32\x13.lingraft.v1.Metric\x12-\n\x08transfer\x18\x05 \x01(\x0b\x32\x1b.lingraft.v1.TransferReport\x12\x15\n\rsource_prefix\x18\x06 \x01(\t\">\n\nBundleFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x0e\n\x06sha256\x18\x03 \x01(\t\"\xb4\x01\n\x08GraphSet\x12)\n\tprecision\x18\x01 \x01(\x0e\x32\x16.lingraft.v1.Precision\x12\x0f\n\x07\x65ncoder\x18\x02 \x01(\t\x12\x14\n\x0c\x64\x65\x63oder_step\x18\x03 \x01(\t\x12\x12\n\nclassifier\x18\x04 \x01(\t\x12)\n\x0cquality_loss\x18\x05 \x01(\x0b\x32\x13.lingraft.v1.Metric\x12\x17\n\x0fidentical_share\x18\x06 \x01(\x01\"\x97\x01\n\tTokenizer\x12(\n\x04kind\x18\x01 \x01(\x0e\x32\x1a.lingraft.v1.TokenizerKind\x12\x14\n\x0csource_model\x18\x02 \x01(\t\x12\x14\n\x0ctarget_model\x18\x03 \x01(\t\x12\x19\n\x11source_vocabulary\x18\x04 \x01(\t\x12\x19\n\x11target_vocabulary\x18\x05 \x01(\t\"r\n\nSpecialIds\x12\x0b\n\x03\x65os\x18\x01 \x01(\x05\x12\x0b\n\x03unk\x18\x02 \x01(\x05\x12\x0b\n\x03pad\x18\x03 \x01(\x05\x12\x15\n\rdecoder_start\x18\x04 \x01(\x05\x12\x17\n\ntext_start\x18\x05 \x01(\x05H\x00\x88\x01\x01\x42\r\n\x0b_text_start\":\n\x0bLanguageTag\x12\x10\n\x08language\x18\x01 \x01(\t\x12\r\n\x05piece\x18\x02 \x01(\t\x12\n\n\x02id\x18\x03 \x01(\x05\"S\n\rNormalization\x12\x14\n\x0cunicode_form\x18\x01 \x01(\t\x12,\n\x08mappings\x18\x02 \x03(\x0b\x32\x1a.lingraft.v1.LetterMapping\"A\n\rLetterMapping\x12\x10\n\x08language\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0e\n\x06target\x18\x03 \x01(\t\">\n\x06Limits\x12\x19\n\x11max_source_tokens\x18\x01 \x01(\x05\x12\x19\n\x11max_target_tokens\x18\x02 \x01(\x05\"_\n\nDimensions\x12\x16\n\x0e\x64\x65\x63oder_layers\x18\x01 \x01(\x05\x12\r\n\x05heads\x18\x02 \x01(\x05\x12\x11\n\thead_size\x18\x03 \x01(\x05\x12\x17\n\x0fvocabulary_size\x18\x04 \x01(\x05\"W\n\x10\x44\x65\x63odingDefaults\x12\x11\n\tbeam_size\x18\x01 \x01(\x05\x12\x16\n\x0elength_penalty\x18\x02 \x01(\x01\x12\x18\n\x10max_length_ratio\x18\x03 \x01(\x01\"=\n\nDataSource\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07licence\x18\x02 \x01(\t\x12\x10\n\x08\x65xamples\x18\x03 \x01(\x03*m\n\x04Task\x12\x14\n\x10TASK_UNSPECIFIED\x10\x00\x12\x14\n\x10TASK_TRANSLATION\x10\x01\x12\x17\n\x13TASK_CLASSIFICATION\x10\x02\x12 \n\x1cTASK_LANGUAGE_IDENTIFICATION\x10\x03*v\n\tPrecision\x12\x19\n\x15PRECISION_UNSPECIFIED\x10\x00\x12\x12\n\x0ePRECISION_FP32\x10\x01\x12\x12\n\x0ePRECISION_INT8\x10\x02\x12\x12\n\x0ePRECISION_FP16\x10\x03\x12\x12\n\x0ePRECISION_INT4\x10\x04*\xc1\x01\n\rTokenizerKind\x12\x1e\n\x1aTOKENIZER_KIND_UNSPECIFIED\x10\x00\x12 \n\x1cTOKENIZER_KIND_SENTENCEPIECE\x10\x01\x12+\n\'TOKENIZER_KIND_SENTENCEPIECE_VOCABULARY\x10\x02\x12!\n\x1dTOKENIZER_KIND_TOKENIZER_JSON\x10\x03\x12\x1e\n\x1aTOKENIZER_KIND_CODE_POINTS\x10\x04*\x8e\x01\n\x0cTagPlacement\x12\x1d\n\x19TAG_PLACEMENT_UNSPECIFIED\x10\x00\x12\"\n\x1eTAG_PLACEMENT_TARGET_IN_SOURCE\x10\x01\x12#\n\x1fTAG_PLACEMENT_SOURCE_AND_TARGET\x10\x02\x12\x16\n\x12TAG_PLACEMENT_NONE\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18lingraft/v1/bundle.proto\x12\x0blingraft.v1\x1a\x18lingraft/v1/common.proto\"\xd5\x07\n\x06\x42undle\x12\x16\n\x0e\x66ormat_version\x18\x01 \x01(\x05\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x1f\n\x04task\x18\x04 \x01(\x0e\x32\x11.lingraft.v1.Task\x12\x0e\n\x06\x66\x61mily\x18\x05 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x06 \x01(\t\x12&\n\x05pairs\x18\x07 \x03(\x0b\x32\x17.lingraft.v1.BundlePair\x12\x0e\n\x06labels\x18\x08 \x03(\t\x12&\n\x05\x66iles\x18\t \x03(\x0b\x32\x17.lingraft.v1.BundleFile\x12%\n\x06graphs\x18\n \x03(\x0b\x32\x15.lingraft.v1.GraphSet\x12)\n\ttokenizer\x18\x0b \x01(\x0b\x32\x16.lingraft.v1.Tokenizer\x12,\n\x0bspecial_ids\x18\x0c \x01(\x0b\x32\x17.lingraft.v1.SpecialIds\x12/\n\rlanguage_tags\x18\r \x03(\x0b\x32\x18.lingraft.v1.LanguageTag\x12\x31\n\rnormalization\x18\x0e \x01(\x0b\x32\x1a.lingraft.v1.Normalization\x12#\n\x06limits\x18\x0f \x01(\x0b\x32\x13.lingraft.v1.Limits\x12+\n\ndimensions\x18\x10 \x01(\x0b\x32\x17.lingraft.v1.Dimensions\x12/\n\x08\x64\x65\x63oding\x18\x11 \x01(\x0b\x32\x1d.lingraft.v1.DecodingDefaults\x12\x31\n\x0b\x63\x61libration\x18\x12 \x03(\x0b\x32\x1c.lingraft.v1.CalibrationInfo\x12\x0e\n\x06parent\x18\x13 \x01(\t\x12\x15\n\rparent_sha256\x18\x14 \x01(\t\x12-\n\x0c\x64\x61ta_sources\x18\x15 \x03(\x0b\x32\x17.lingraft.v1.DataSource\x12\x0f\n\x07licence\x18\x16 \x01(\t\x12\x11\n\tlanguages\x18\x17 \x03(\t\x12-\n\x08transfer\x18\x18 \x01(\x0b\x32\x1b.lingraft.v1.TransferReport\x12$\n\x07metrics\x18\x19 \x03(\x0b\x32\x13.lingraft.v1.Metric\x12\x30\n\rtag_placement\x18\x1a \x01(\x0e\x32\x19.lingraft.v1.TagPlacement\x12/\n\nthresholds\x18\x1b \x03(\x0b\x32\x1b.lingraft.v1.LabelThreshold\x12!\n\x19\x64\x65\x66\x61ult_threshold_profile\x18\x1c \x01(\t\"\xd3\x01\n\nBundlePair\x12\x17\n\x0fsource_language\x18\x01 \x01(\t\x12\x17\n\x0ftarget_language\x18\x02 \x01(\t\x12\'\n\x06status\x18\x03 \x01(\x0e\x32\x17.lingraft.v1.PairStatus\x12$\n\x07metrics\x18\x04 \x03(\x0b\x32\x13.lingraft.v1.Metric\x12-\n\x08transfer\x18\x05 \x01(\x0b\x32\x1b.lingraft.v1.TransferReport\x12\x15\n\rsource_prefix\x18\x06 \x01(\t\">\n\nBundleFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x0e\n\x06sha256\x18\x03 \x01(\t\"\xe0\x01\n\x08GraphSet\x12)\n\tprecision\x18\x01 \x01(\x0e\x32\x16.lingraft.v1.Precision\x12\x0f\n\x07\x65ncoder\x18\x02 \x01(\t\x12\x14\n\x0c\x64\x65\x63oder_step\x18\x03 \x01(\t\x12\x12\n\nclassifier\x18\x04 \x01(\t\x12)\n\x0cquality_loss\x18\x05 \x01(\x0b\x32\x13.lingraft.v1.Metric\x12\x17\n\x0fidentical_share\x18\x06 \x01(\x01\x12*\n\x0bpair_losses\x18\x07 \x03(\x0b\x32\x15.lingraft.v1.PairLoss\"_\n\x08PairLoss\x12\x17\n\x0fsource_language\x18\x01 \x01(\t\x12\x17\n\x0ftarget_language\x18\x02 \x01(\t\x12!\n\x04loss\x18\x03 \x01(\x0b\x32\x13.lingraft.v1.Metric\"\x97\x01\n\tTokenizer\x12(\n\x04kind\x18\x01 \x01(\x0e\x32\x1a.lingraft.v1.TokenizerKind\x12\x14\n\x0csource_model\x18\x02 \x01(\t\x12\x14\n\x0ctarget_model\x18\x03 \x01(\t\x12\x19\n\x11source_vocabulary\x18\x04 \x01(\t\x12\x19\n\x11target_vocabulary\x18\x05 \x01(\t\"r\n\nSpecialIds\x12\x0b\n\x03\x65os\x18\x01 \x01(\x05\x12\x0b\n\x03unk\x18\x02 \x01(\x05\x12\x0b\n\x03pad\x18\x03 \x01(\x05\x12\x15\n\rdecoder_start\x18\x04 \x01(\x05\x12\x17\n\ntext_start\x18\x05 \x01(\x05H\x00\x88\x01\x01\x42\r\n\x0b_text_start\":\n\x0bLanguageTag\x12\x10\n\x08language\x18\x01 \x01(\t\x12\r\n\x05piece\x18\x02 \x01(\t\x12\n\n\x02id\x18\x03 \x01(\x05\"S\n\rNormalization\x12\x14\n\x0cunicode_form\x18\x01 \x01(\t\x12,\n\x08mappings\x18\x02 \x03(\x0b\x32\x1a.lingraft.v1.LetterMapping\"A\n\rLetterMapping\x12\x10\n\x08language\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0e\n\x06target\x18\x03 \x01(\t\">\n\x06Limits\x12\x19\n\x11max_source_tokens\x18\x01 \x01(\x05\x12\x19\n\x11max_target_tokens\x18\x02 \x01(\x05\"_\n\nDimensions\x12\x16\n\x0e\x64\x65\x63oder_layers\x18\x01 \x01(\x05\x12\r\n\x05heads\x18\x02 \x01(\x05\x12\x11\n\thead_size\x18\x03 \x01(\x05\x12\x17\n\x0fvocabulary_size\x18\x04 \x01(\x05\"W\n\x10\x44\x65\x63odingDefaults\x12\x11\n\tbeam_size\x18\x01 \x01(\x05\x12\x16\n\x0elength_penalty\x18\x02 \x01(\x01\x12\x18\n\x10max_length_ratio\x18\x03 \x01(\x01\"=\n\nDataSource\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07licence\x18\x02 \x01(\t\x12\x10\n\x08\x65xamples\x18\x03 \x01(\x03*m\n\x04Task\x12\x14\n\x10TASK_UNSPECIFIED\x10\x00\x12\x14\n\x10TASK_TRANSLATION\x10\x01\x12\x17\n\x13TASK_CLASSIFICATION\x10\x02\x12 \n\x1cTASK_LANGUAGE_IDENTIFICATION\x10\x03*v\n\tPrecision\x12\x19\n\x15PRECISION_UNSPECIFIED\x10\x00\x12\x12\n\x0ePRECISION_FP32\x10\x01\x12\x12\n\x0ePRECISION_INT8\x10\x02\x12\x12\n\x0ePRECISION_FP16\x10\x03\x12\x12\n\x0ePRECISION_INT4\x10\x04*\xc1\x01\n\rTokenizerKind\x12\x1e\n\x1aTOKENIZER_KIND_UNSPECIFIED\x10\x00\x12 \n\x1cTOKENIZER_KIND_SENTENCEPIECE\x10\x01\x12+\n\'TOKENIZER_KIND_SENTENCEPIECE_VOCABULARY\x10\x02\x12!\n\x1dTOKENIZER_KIND_TOKENIZER_JSON\x10\x03\x12\x1e\n\x1aTOKENIZER_KIND_CODE_POINTS\x10\x04*\x8e\x01\n\x0cTagPlacement\x12\x1d\n\x19TAG_PLACEMENT_UNSPECIFIED\x10\x00\x12\"\n\x1eTAG_PLACEMENT_TARGET_IN_SOURCE\x10\x01\x12#\n\x1fTAG_PLACEMENT_SOURCE_AND_TARGET\x10\x02\x12\x16\n\x12TAG_PLACEMENT_NONE\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lingraft.v1.bundle_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TASK']._serialized_start=2307
-  _globals['_TASK']._serialized_end=2416
-  _globals['_PRECISION']._serialized_start=2418
-  _globals['_PRECISION']._serialized_end=2536
-  _globals['_TOKENIZERKIND']._serialized_start=2539
-  _globals['_TOKENIZERKIND']._serialized_end=2732
-  _globals['_TAGPLACEMENT']._serialized_start=2735
-  _globals['_TAGPLACEMENT']._serialized_end=2877
+  _globals['_TASK']._serialized_start=2448
+  _globals['_TASK']._serialized_end=2557
+  _globals['_PRECISION']._serialized_start=2559
+  _globals['_PRECISION']._serialized_end=2677
+  _globals['_TOKENIZERKIND']._serialized_start=2680
+  _globals['_TOKENIZERKIND']._serialized_end=2873
+  _globals['_TAGPLACEMENT']._serialized_start=2876
+  _globals['_TAGPLACEMENT']._serialized_end=3018
   _globals['_BUNDLE']._serialized_start=68
   _globals['_BUNDLE']._serialized_end=1049
   _globals['_BUNDLEPAIR']._serialized_start=1052
@@ -47,23 +47,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BUNDLEFILE']._serialized_start=1265
   _globals['_BUNDLEFILE']._serialized_end=1327
   _globals['_GRAPHSET']._serialized_start=1330
-  _globals['_GRAPHSET']._serialized_end=1510
-  _globals['_TOKENIZER']._serialized_start=1513
-  _globals['_TOKENIZER']._serialized_end=1664
-  _globals['_SPECIALIDS']._serialized_start=1666
-  _globals['_SPECIALIDS']._serialized_end=1780
-  _globals['_LANGUAGETAG']._serialized_start=1782
-  _globals['_LANGUAGETAG']._serialized_end=1840
-  _globals['_NORMALIZATION']._serialized_start=1842
-  _globals['_NORMALIZATION']._serialized_end=1925
-  _globals['_LETTERMAPPING']._serialized_start=1927
-  _globals['_LETTERMAPPING']._serialized_end=1992
-  _globals['_LIMITS']._serialized_start=1994
-  _globals['_LIMITS']._serialized_end=2056
-  _globals['_DIMENSIONS']._serialized_start=2058
-  _globals['_DIMENSIONS']._serialized_end=2153
-  _globals['_DECODINGDEFAULTS']._serialized_start=2155
-  _globals['_DECODINGDEFAULTS']._serialized_end=2242
-  _globals['_DATASOURCE']._serialized_start=2244
-  _globals['_DATASOURCE']._serialized_end=2305
+  _globals['_GRAPHSET']._serialized_end=1554
+  _globals['_PAIRLOSS']._serialized_start=1556
+  _globals['_PAIRLOSS']._serialized_end=1651
+  _globals['_TOKENIZER']._serialized_start=1654
+  _globals['_TOKENIZER']._serialized_end=1805
+  _globals['_SPECIALIDS']._serialized_start=1807
+  _globals['_SPECIALIDS']._serialized_end=1921
+  _globals['_LANGUAGETAG']._serialized_start=1923
+  _globals['_LANGUAGETAG']._serialized_end=1981
+  _globals['_NORMALIZATION']._serialized_start=1983
+  _globals['_NORMALIZATION']._serialized_end=2066
+  _globals['_LETTERMAPPING']._serialized_start=2068
+  _globals['_LETTERMAPPING']._serialized_end=2133
+  _globals['_LIMITS']._serialized_start=2135
+  _globals['_LIMITS']._serialized_end=2197
+  _globals['_DIMENSIONS']._serialized_start=2199
+  _globals['_DIMENSIONS']._serialized_end=2294
+  _globals['_DECODINGDEFAULTS']._serialized_start=2296
+  _globals['_DECODINGDEFAULTS']._serialized_end=2383
+  _globals['_DATASOURCE']._serialized_start=2385
+  _globals['_DATASOURCE']._serialized_end=2446
 # @@protoc_insertion_point(module_scope)

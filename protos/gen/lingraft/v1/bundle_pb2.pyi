@@ -143,20 +143,32 @@ class BundleFile(_message.Message):
     def __init__(self, path: _Optional[str] = ..., size_bytes: _Optional[int] = ..., sha256: _Optional[str] = ...) -> None: ...
 
 class GraphSet(_message.Message):
-    __slots__ = ("precision", "encoder", "decoder_step", "classifier", "quality_loss", "identical_share")
+    __slots__ = ("precision", "encoder", "decoder_step", "classifier", "quality_loss", "identical_share", "pair_losses")
     PRECISION_FIELD_NUMBER: _ClassVar[int]
     ENCODER_FIELD_NUMBER: _ClassVar[int]
     DECODER_STEP_FIELD_NUMBER: _ClassVar[int]
     CLASSIFIER_FIELD_NUMBER: _ClassVar[int]
     QUALITY_LOSS_FIELD_NUMBER: _ClassVar[int]
     IDENTICAL_SHARE_FIELD_NUMBER: _ClassVar[int]
+    PAIR_LOSSES_FIELD_NUMBER: _ClassVar[int]
     precision: Precision
     encoder: str
     decoder_step: str
     classifier: str
     quality_loss: _common_pb2.Metric
     identical_share: float
-    def __init__(self, precision: _Optional[_Union[Precision, str]] = ..., encoder: _Optional[str] = ..., decoder_step: _Optional[str] = ..., classifier: _Optional[str] = ..., quality_loss: _Optional[_Union[_common_pb2.Metric, _Mapping]] = ..., identical_share: _Optional[float] = ...) -> None: ...
+    pair_losses: _containers.RepeatedCompositeFieldContainer[PairLoss]
+    def __init__(self, precision: _Optional[_Union[Precision, str]] = ..., encoder: _Optional[str] = ..., decoder_step: _Optional[str] = ..., classifier: _Optional[str] = ..., quality_loss: _Optional[_Union[_common_pb2.Metric, _Mapping]] = ..., identical_share: _Optional[float] = ..., pair_losses: _Optional[_Iterable[_Union[PairLoss, _Mapping]]] = ...) -> None: ...
+
+class PairLoss(_message.Message):
+    __slots__ = ("source_language", "target_language", "loss")
+    SOURCE_LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    LOSS_FIELD_NUMBER: _ClassVar[int]
+    source_language: str
+    target_language: str
+    loss: _common_pb2.Metric
+    def __init__(self, source_language: _Optional[str] = ..., target_language: _Optional[str] = ..., loss: _Optional[_Union[_common_pb2.Metric, _Mapping]] = ...) -> None: ...
 
 class Tokenizer(_message.Message):
     __slots__ = ("kind", "source_model", "target_model", "source_vocabulary", "target_vocabulary")

@@ -126,7 +126,8 @@ def _require_control(recipe: GraftRecipe) -> None:
 
 def _spoken(recipe: GraftRecipe) -> VocabularyTransfer:
     """The vocabulary's settings with every language that the recipe translates."""
-    parts = (recipe.train, recipe.rehearsal, recipe.dev, recipe.test, recipe.parent_test)
+    held = (recipe.dev, recipe.parent_dev, recipe.test, recipe.parent_test)
+    parts = (recipe.train, recipe.rehearsal, *held)
     spoken = {code for part in parts for pairs in part for code in (pairs.source, pairs.target)}
     languages = dict.fromkeys([*recipe.vocabulary.languages, *sorted(spoken)])
     return recipe.vocabulary.model_copy(update={"languages": list(languages)})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lingraft.training.data import corpora
@@ -37,6 +37,7 @@ class Data:
     select: list[TestSet]
     decide: list[TestSet]
     test: list[TestSet]
+    parent_dev: list[TestSet]
     parent_test: list[TestSet]
     dropped: int
     overlaps: list[Overlap]
@@ -52,6 +53,16 @@ class Data:
     def influences(self) -> list[Influences]:
         """The most helpful and most harmful sentences of each rehearsal source."""
         return [chosen.influences for chosen in self.selected]
+
+    def served(self, recipe: GraftRecipe, speaks: Callable[[str], bool]) -> list[TestSet]:
+        """Dev sets of all directions that a bundle of the graft serves, none of which chose
+        anything: the deciding halves, and the parent's own where the recipe keeps its directions.
+
+        speaks: whether the graft's pieces have a language.
+        """
+        kept = self.parent_dev if recipe.gate.max_parent_loss is not None else []
+        own = [t for t in kept if speaks(t.source_language) and speaks(t.target_language)]
+        return [*self.decide, *own]
 
     def child_examples(self, recipe: GraftRecipe, child: Sequence[str]) -> int:
         """Pairs of the child's languages; where there are none, sentences without translation."""
@@ -73,17 +84,20 @@ def load_data(recipe: GraftRecipe) -> Data:
         DataError: files are faulty, nothing is left to train on, or rows stand in two parts and the
             recipe says to stop.
     """
-    parts = (recipe.train, recipe.rehearsal, recipe.dev, recipe.test, recipe.parent_test)
+    held = (recipe.dev, recipe.parent_dev, recipe.test, recipe.parent_test)
+    parts = (recipe.train, recipe.rehearsal, *held)
     rows = corpora.read_pairs([pairs for part in parts for pairs in part])
-    train, rehearsal, dev, test, parent_test = _regroup(rows, parts)
+    train, rehearsal, dev, parent_dev, test, parent_test = _regroup(rows, parts)
     monolingual = read_texts(recipe.monolingual)
-    guarded = _guarded(recipe, [*train, *rehearsal, *monolingual], dev, [*test, *parent_test])
+    texts = ([*train, *rehearsal, *monolingual], [*dev, *parent_dev], [*test, *parent_test])
+    guarded = _guarded(recipe, *texts)
     ends = (len(train), len(train) + len(rehearsal))
-    clean, dev = guarded.train.rows, guarded.dev.rows
-    if (train and not any(clean[: ends[0]])) or not all(dev):
+    clean, dev_rows = guarded.train.rows, guarded.dev.rows
+    dev, parent_dev = dev_rows[: len(dev)], dev_rows[len(dev) :]
+    if (train and not any(clean[: ends[0]])) or not all(dev_rows):
         raise DataError("every row of train or of a dev set stands in test too; split it anew")
     kept, selected = _selected(recipe, clean[: ends[0]], clean[ends[0] : ends[1]])
-    halves = [(texts[0::2], texts[1::2] or texts) for texts in dev]
+    halves = [(rows[0::2], rows[1::2] or rows) for rows in dev]
     return Data(
         train=clean[: ends[0]],
         rehearsal=kept,
@@ -91,6 +105,7 @@ def load_data(recipe: GraftRecipe) -> Data:
         select=corpora.test_sets(recipe.dev, [h[0] for h in halves], recipe.dev_sentences),
         decide=corpora.test_sets(recipe.dev, [h[1] for h in halves], None),
         test=corpora.test_sets(recipe.test, test, None),
+        parent_dev=corpora.test_sets(recipe.parent_dev, parent_dev, None),
         parent_test=corpora.test_sets(recipe.parent_test, parent_test, None),
         dropped=guarded.train.count,
         overlaps=[*guarded.train.overlaps, *guarded.dev.overlaps],
@@ -108,10 +123,10 @@ def _guarded(
     recipe: GraftRecipe, train: list[list[Row]], dev: list[list[Row]], test: list[list[Row]]
 ) -> Guarded[Row]:
     sources: list[Pairs | Monolingual] = [*recipe.train, *recipe.rehearsal, *recipe.monolingual]
-    held_out = [*recipe.test, *recipe.parent_test]
+    dev_sources, held_out = ([*recipe.dev, *recipe.parent_dev], [*recipe.test, *recipe.parent_test])
     return guard(
         [Part(s.name, rows) for s, rows in zip(sources, train, strict=True)],
-        [Part(s.name, rows) for s, rows in zip(recipe.dev, dev, strict=True)],
+        [Part(s.name, rows) for s, rows in zip(dev_sources, dev, strict=True)],
         [Part(s.name, rows) for s, rows in zip(held_out, test, strict=True)],
         recipe.contamination,
     )

@@ -13,7 +13,7 @@ from lingraft.training.export.classification import (
     export_classifier,
     write_classifier,
 )
-from lingraft.training.export.facts import refuse_negative, to_arrays
+from lingraft.training.export.facts import precisions_named, refuse_negative, to_arrays
 from lingraft.training.export.parity import TranslationGraphs, check_translation_parity
 from lingraft.training.export.translation import (
     TranslationDev,
@@ -31,6 +31,7 @@ __all__ = [
     "export_classifier",
     "export_translation",
     "model_card",
+    "precisions_named",
     "refuse_negative",
     "to_arrays",
     "write_bundle",

@@ -153,7 +153,14 @@ def _graphs(m: pb.Bundle) -> Lines:
         loss = figure(graphs.quality_loss) if graphs.HasField("quality_loss") else "not measured"
         same = f"{graphs.identical_share:.1%} of answers identical to PyTorch in fp32"
         yield f"- {name}{default}: {same}; loss {loss}"
+        if lost := [pair for pair in graphs.pair_losses if graphs.precision != pb.PRECISION_FP32]:
+            told = (f"{p.source_language} to {p.target_language} {_lost(p.loss)}" for p in lost)
+            yield f"- {name}, lost by direction: {', '.join(told)}"
     yield ""
+
+
+def _lost(loss: Metric) -> str:
+    return f"{loss.value:.2f} (n={loss.size})"
 
 
 def _calibration(m: pb.Bundle) -> Lines:

@@ -25,6 +25,20 @@ PRECISION_NAMES = {
 }
 
 
+def precisions_named(names: Sequence[str]) -> tuple[pb.Precision, ...]:
+    """Precisions by their names ("int8"), each once, in that order.
+
+    Raises:
+        ExportError: there are no such precisions; all of them are named.
+    """
+    known = {name: precision for precision, name in PRECISION_NAMES.items()}
+    if unknown := [name for name in names if name not in known]:
+        raise ExportError(
+            f"no graphs can be made in {', '.join(unknown)}; precisions: {', '.join(known)}"
+        )
+    return tuple(known[name] for name in dict.fromkeys(names))
+
+
 def to_arrays(state: Mapping[str, Any]) -> dict[str, Floats]:
     """A PyTorch state dict as float32 arrays."""
     return {name: np.asarray(tensor.detach().cpu().float()) for name, tensor in state.items()}

@@ -163,6 +163,12 @@ def _graphs(m: pb.Bundle) -> Gaps:
             yield f"{at}quality_loss is missing"
         if not 0 <= graphs.identical_share <= 1:
             yield f"{at}identical_share {graphs.identical_share} is not between 0 and 1"
+        for j, pair in enumerate(graphs.pair_losses):
+            within = f"{at}pair_losses[{j}]."
+            languages = {"source_language": pair.source_language}
+            languages |= {"target_language": pair.target_language}
+            yield from _missing(within, **languages)
+            yield from _metric(pair.loss, f"{within}loss.")
 
 
 def _path(m: pb.Bundle, path: str, at: str) -> Gaps:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,8 @@ class TranslationDev:
         measure: name of the figure.
         signature: sacreBLEU's signature of it.
         forced: first piece of each target, None to leave it free; () leaves all free.
+        directions: source and target language of each source, so that the loss is told for each
+            direction too; () tells it of all together.
     """
 
     name: str
@@ -54,6 +56,7 @@ class TranslationDev:
     measure: str = "chrF++"
     signature: str = ""
     forced: parity.Forced = ()
+    directions: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True)
@@ -183,24 +186,42 @@ def _measure(
         produced[pb.PRECISION_FP32],
         ties_allowed=export.ties_allowed,
     )
-    if not dev.references:
-        dev = replace(dev, references=[dev.decode(row) for row in expected])
-    best = _score(dev, expected)
+    best = [dev.decode(row) for row in expected]
+    references = dev.references or best
     for graph_set in draft.graphs:
         ids = produced[graph_set.precision]
         graph_set.identical_share = parity.identical_share(expected, ids)
-        graph_set.quality_loss.CopyFrom(_loss(dev, best - _score(dev, ids)))
+        texts = [dev.decode(row) for row in ids]
+        everywhere = range(len(texts))
+        graph_set.quality_loss.CopyFrom(_loss(dev, references, best, texts, everywhere))
+        for direction, places in _by_direction(dev).items():
+            source, target = direction
+            pair = graph_set.pair_losses.add(source_language=source, target_language=target)
+            pair.loss.CopyFrom(_loss(dev, references, best, texts, places))
 
 
-def _score(dev: TranslationDev, ids: Sequence[Ids]) -> float:
-    return dev.score([dev.decode(row) for row in ids], dev.references)
+def _by_direction(dev: TranslationDev) -> dict[tuple[str, str], list[int]]:
+    """Where the sentences of each direction are, if it is known."""
+    places: dict[tuple[str, str], list[int]] = {}
+    for place, direction in enumerate(dev.directions):
+        places.setdefault(direction, []).append(place)
+    return places
 
 
-def _loss(dev: TranslationDev, value: float) -> Metric:
+def _loss(
+    dev: TranslationDev,
+    references: Sequence[str],
+    best: Sequence[str],
+    texts: Sequence[str],
+    places: Sequence[int],
+) -> Metric:
+    """What `texts` lose against `best`, of the sentences at `places`."""
+    wanted = [references[i] for i in places]
+    scores = [dev.score([each[i] for i in places], wanted) for each in (best, texts)]
     return Metric(
         name=dev.measure,
-        value=value,
+        value=scores[0] - scores[1],
         test_set=dev.name,
-        size=len(dev.sources),
+        size=len(places),
         signature=dev.signature,
     )

@@ -9,21 +9,24 @@ import numpy as np
 
 from lingraft.training.classify import ClassifierGraft
 from lingraft.training.data.labelled import read_labelled
+from lingraft.training.experiment.classification import points
 from lingraft.training.experiment.labels import encode_rows
 from lingraft.training.experiment.origins import licence_of
 from lingraft.training.export import (
     ClassifierDev,
     ClassifierExport,
     export_classifier,
+    precisions_named,
     to_arrays,
 )
 from lingraft.training.export.hashing import HashedTable
-from lingraft.training.gate.significance import GRAFT
+from lingraft.training.gate.significance import GRAFT, score_interval
 from lingraft.training.manifesting.common import (
     facts_of,
     sources_of,
     transfer_of,
 )
+from lingraft.training.measure.metrics import confusion_statistics
 from lingraft.training.models.classifier import logits
 from lingraft.training.vocabulary.codec import SPM_FILE
 from lingraft.v1 import bundle_pb2 as pb
@@ -61,12 +64,19 @@ def export_classifier_graft(
 
 
 def _label_metrics(graft: ClassifierGraft) -> list[Metric]:
-    """Macro-F1, in points of 100, of the served model on every language's test set."""
+    """Macro-F1 with its interval, in points of 100, of the served model on every language's test
+    set."""
     metrics = []
     for i, part in enumerate(graft.test.sets):
-        value = graft.test.comparisons[i].scores[GRAFT].values[graft.served]
+        guesses = graft.test.guesses[GRAFT][graft.served][i]
+        truth = graft.data.indices(part.rows)
+        sums = confusion_statistics(guesses, truth, len(graft.data.names))
+        rule = graft.recipe.gate
+        found = score_interval(sums, points, rule.resamples, rule.seed)
         name = f"{part.name} {part.language}".strip()
-        metrics.append(Metric(name="macro-F1", value=value, test_set=name, size=len(part.rows)))
+        metric = Metric(name="macro-F1", value=found.value, test_set=name, size=len(part.rows))
+        metric.ci_low, metric.ci_high = found.low, found.high
+        metrics.append(metric)
     return metrics
 
 
@@ -99,5 +109,6 @@ def _classifier_export(
             reference=lambda ids: logits(model, ids),
         ),
         wide=HashedTable(wide.ngrams, wide.table.detach().numpy()) if wide else None,
+        precisions=precisions_named(graft.recipe.precisions),
         extra_files=reports,
     )

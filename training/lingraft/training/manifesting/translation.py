@@ -13,6 +13,7 @@ from lingraft.training.export import (
     TranslationDev,
     TranslationExport,
     export_translation,
+    precisions_named,
 )
 from lingraft.training.gate.significance import ABLATIONS, GRAFT, score_interval
 from lingraft.training.gate.verdict import Verdict
@@ -73,6 +74,7 @@ def export_graft(
             facts=facts,
             dev=_dev(graft),
             extra_files=reports,
+            precisions=precisions_named(graft.recipe.precisions),
             ties_allowed=_TIES_ALLOWED,
         ),
         folder,
@@ -159,18 +161,20 @@ def _fertility(graft: Graft, test: TestSet) -> float:
 
 def _dev(graft: Graft) -> TranslationDev:
     """Dev sentences of all directions for parity, at most as many as the recipe says."""
-    codec, tests = graft.codec, graft.data.decide
+    codec = graft.codec
+    tests = graft.data.served(graft.recipe, codec.has_language)
     share = max(1, graft.recipe.parity_sentences // len(tests))
     rows = [
-        (codec.encode_source(source, t.source_language, t.target_language), reference)
+        (codec.encode_source(source, t.source_language, t.target_language), reference, t)
         for t in tests
         for source, reference in list(zip(t.sources, t.references, strict=True))[:share]
     ]
     limit = graft.model.config.max_position_embeddings
     return TranslationDev(
         name=" + ".join(dict.fromkeys(t.name for t in tests)),
-        sources=[shorten(ids, limit) for ids, _ in rows],
-        references=[reference for _, reference in rows],
+        sources=[shorten(ids, limit) for ids, _, _ in rows],
+        references=[reference for _, reference, _ in rows],
+        directions=[(t.source_language, t.target_language) for _, _, t in rows],
         decode=codec.decode,
         score=lambda hypotheses, references: chrf(hypotheses, references).value,
         signature=chrf(["a"], ["a"]).signature,

@@ -156,7 +156,7 @@ def _monolingual(recipe: GraftRecipe, data: Data) -> Iterator[Source]:
 def _held(data: Data) -> list[Held]:
     sizes = [
         [len(test.sources) for test in tests]
-        for tests in (data.select, data.decide, data.test, data.parent_test)
+        for tests in (data.select, data.decide, data.test, data.parent_test, data.parent_dev)
     ]
     result = [*halves(sizes[0], sizes[1], "every arm and seed and by the parent")]
     result.append(
@@ -164,6 +164,8 @@ def _held(data: Data) -> list[Held]:
     )
     if sizes[3]:
         result.append(Held("parent_test", sum(sizes[3]), "to see what was forgotten"))
+    if sizes[4]:
+        result.append(Held("parent_dev", sum(sizes[4]), "to calibrate the parent's directions"))
     return result
 
 

@@ -27,6 +27,10 @@ FREE = {
     "explanation",
     "calibration",
     "contamination",
+    "parent_dev",
+    "parent_test",
+    "precisions",
+    "zero_shot",
 }
 
 

@@ -21,12 +21,14 @@ from lingraft.training.recipe.instances import Contamination, Mixing, Selection
 from lingraft.training.recipe.pieces import VocabularyTransfer
 from lingraft.training.recipe.ranking import Ranking
 from lingraft.training.recipe.settings import (
+    BOTH,
     Gate,
     Grid,
     Labelled,
     Name,
     Pairs,
     Positive,
+    Precision,
     Shape,
     Strict,
     Text,
@@ -116,6 +118,8 @@ class _Experiment(_Recipe):
     contamination: Contamination = Contamination()
     calibration: Calibration = Calibration()
     monolingual: list[Monolingual] = Field(default_factory=list)
+    # Graphs of the bundle; the first is what the server takes unasked.
+    precisions: list[Precision] = Field(default=BOTH, min_length=1)
 
 
 class GraftRecipe(_Experiment):
@@ -132,8 +136,12 @@ class GraftRecipe(_Experiment):
     rehearsal: list[Pairs] = Field(default_factory=list)
     dev: Annotated[list[Pairs], Field(min_length=1)]
     test: Annotated[list[Pairs], Field(min_length=1)]
-    # Parent directions, to measure what was forgotten.
+    # Parent directions: dev calibrates them and tells what precisions cost them, test measures what
+    # was forgotten.
+    parent_dev: list[Pairs] = Field(default_factory=list)
     parent_test: list[Pairs] = Field(default_factory=list)
+    # Whether directions between the test sets' languages that nobody paired are measured too.
+    zero_shot: bool = True
     dev_sentences: Positive = 200
     parity_sentences: Positive = 200
 

@@ -42,6 +42,8 @@ Column = Annotated[int | str, BeforeValidator(_column)]
 _OptionalColumn = Annotated[
     int | str | None, BeforeValidator(_column), Field(validate_default=True)
 ]
+Precision = Literal["fp32", "int8", "int4", "fp16"]  # of a bundle's graphs
+BOTH: list[Precision] = ["fp32", "int8"]
 # Of hashed n-grams: the longest, and the logarithm to base 2 of the rows they share.
 Orders = Annotated[int, Field(ge=1, le=8)]
 Buckets = Annotated[int, Field(ge=8, le=20)]

@@ -16,7 +16,7 @@ from lingraft.training.errors import ExportError
 from lingraft.training.export import TranslationDev, TranslationExport, export_translation
 from lingraft.training.export.bundle import Content
 from lingraft.training.export.card import figure
-from lingraft.training.export.facts import PRECISION_NAMES
+from lingraft.training.export.facts import PRECISION_NAMES, precisions_named
 from lingraft.training.measure.metrics import chrf
 from lingraft.training.stock.checkpoint import digests, find_folder, load_model
 from lingraft.training.stock.classifier import export_classifier_checkpoint, is_classifier
@@ -64,7 +64,7 @@ def export_stock(asked: StockExport) -> pb.Bundle:
         TrainingError: the checkpoint cannot be had or exported, or its graphs do not decode as it
             does; the message names every fault.
     """
-    precisions = _precisions(asked.precisions)
+    precisions = precisions_named(asked.precisions)
     folder = find_folder(asked.location)
     told = {"checkpoint.json": _provenance(asked.location, folder)}
     if is_classifier(folder):
@@ -109,15 +109,6 @@ def measured(bundle: pb.Bundle) -> list[str]:
         f"{figure(graphs.quality_loss)}"
         for graphs in bundle.graphs
     ]
-
-
-def _precisions(names: Sequence[str]) -> tuple[pb.Precision, ...]:
-    known = {name: precision for precision, name in PRECISION_NAMES.items()}
-    if unknown := [name for name in names if name not in known]:
-        raise ExportError(
-            f"no graphs can be made in {', '.join(unknown)}; precisions: {', '.join(known)}"
-        )
-    return tuple(known[name] for name in dict.fromkeys(names))
 
 
 def _facts(
