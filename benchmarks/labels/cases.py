@@ -21,6 +21,7 @@ class Case:
     seeds: runs of every arm.
     per_label: labelled rows of each class and child language; 0 takes none, None all.
     stages: whether the recipe's stages come before the training on labels.
+    without: a language of which nothing is trained or chosen on, and which alone is tested.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Case:
     seeds: int = 1
     per_label: int | None = None
     stages: bool = False
+    without: str | None = None
 
     def load(self, parent: str, *, seeds: int | None = None, counts: bool = True) -> ClassifyRecipe:
         """The recipe with everything filled in.
@@ -42,16 +44,29 @@ class Case:
         assert isinstance(recipe, ClassifyRecipe)
         return recipe.model_copy(
             update={
+                **self._left(recipe),
                 "name": self.name,
                 "parent": parent,
                 "seeds": seeds or self.seeds,
                 "wide": recipe.wide if counts else None,
-                "train": self._drawn(recipe),
                 "transfer": self._typed(recipe.transfer),
                 "stages": recipe.stages if self.stages else [],
                 "monolingual": recipe.monolingual if self.stages else [],
             }
         )
+
+    def _left(self, recipe: ClassifyRecipe) -> dict[str, list[Labelled]]:
+        """Train, dev and test."""
+        if self.without is None:
+            return {"train": self._drawn(recipe), "dev": recipe.dev, "test": recipe.test}
+        kept = {
+            part: [source for source in sources if source.language != self.without]
+            for part, sources in (("train", recipe.train), ("dev", recipe.dev))
+        }
+        return {
+            **kept,
+            "test": [source for source in recipe.test if source.language == self.without],
+        }
 
     def _drawn(self, recipe: ClassifyRecipe) -> list[Labelled]:
         child, most = recipe.transfer.child or (), self.per_label
@@ -63,6 +78,8 @@ class Case:
         return [*others, *few]
 
     def _typed(self, transfer: Transfer) -> Transfer:
+        if self.without:
+            return Transfer(kind="transductive", child=(self.without,))
         if self.per_label is None:
             return transfer
         kind = "inductive" if self.per_label else "transductive"
@@ -77,6 +94,10 @@ CASES = (
     _topics(0),
     Case("spam-out", "spam", "spam-out.toml"),
     Case("spam-back", "spam", "spam-back.toml"),
+    *(
+        Case(f"spam-without-{code}", "spam", "spam-without.toml", without=code)
+        for code in ("de", "fr", "hi")
+    ),
     _topics(1),
     _topics(4),
     _topics(16),

@@ -12,6 +12,7 @@ from benchmarks.labels.__main__ import main
 from benchmarks.labels.cases import CASES, Case
 from benchmarks.labels.table import as_markdown
 from lingraft.training.experiment.typed import typed_classification
+from lingraft.training.recipe.recipes import ClassifyRecipe, load_recipe
 
 BY_NAME = {case.name: case for case in CASES}
 
@@ -69,6 +70,18 @@ def test_every_case_is_a_recipe_whose_data_fits_its_kind(case: Case) -> None:
     assert recipe.wide is not None
     plain = case.load("parent-xs", seeds=2, counts=False)
     assert (plain.seeds, plain.wide) == (2, None)
+
+
+def test_a_language_left_out_is_tested_and_nothing_else() -> None:
+    """No text of it trains, chooses or decides; the starter's recipe says the rest."""
+    recipe = BY_NAME["spam-without-hi"].load("p")
+    for part in (recipe.train, recipe.dev):
+        assert {source.language for source in part} == {"en", "de", "fr"}
+    assert [source.language for source in recipe.test] == ["hi"]
+    assert (recipe.transfer.kind, recipe.transfer.child) == ("transductive", ("hi",))
+    starter = load_recipe("spam")
+    assert isinstance(starter, ClassifyRecipe)
+    assert recipe.wide == starter.wide
 
 
 def test_zero_shot_has_no_label_of_a_child_and_few_shot_as_many_as_its_name_says() -> None:
