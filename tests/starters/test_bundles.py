@@ -1,58 +1,18 @@
-"""The models that ship in the repository, served as anybody would serve them.
-
-Sentences are ours; figures on public test sets stand in the models' own cards.
-"""
+"""The models that ship in the repository: whole, small, and told of by figures of their own."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from lingraft.client import Client, LanguageDetection
 from scripts import figures
 
-MODELS = Path(__file__).resolve().parent.parent / "models"
+MODELS = Path(__file__).resolve().parents[2] / "models"
 BUNDLES = sorted(path.parent for path in MODELS.glob("*/bundle.json"))
 MIB = 1 << 20
-
-SENTENCES = {
-    "de": "Wir warten am Bahnhof, weil der Zug wieder zu spät kommt.",
-    "en": "We are waiting at the station because the train is late again.",
-    "es": "Esperamos en la estación porque el tren llega tarde otra vez.",
-    "fr": "Nous attendons à la gare parce que le train est encore en retard.",
-    "haw": "Ke hele nei mākou i ke kai me nā keiki.",
-    "id": "Kami menunggu di stasiun karena kereta terlambat lagi.",
-    "sw": "Tunasubiri kituoni kwa sababu treni imechelewa tena.",
-    "yo": "À ń dúró ní ibùdókọ̀ nítorí pé ọkọ̀ ojú irin tún ti pẹ́.",
-}
-STRANGERS = (
-    "Odotamme asemalla, koska juna on taas myöhässä.",
-    "Περιμένουμε στον σταθμό γιατί το τρένο άργησε πάλι.",
-    "기차가 또 늦어서 우리는 역에서 기다리고 있다.",
-    "xq vbtz wwkrp jd",
-    "2026-11-25 17:04, 88%",
-    "for (int i = 0; i < n; ++i) { total += a[i]; }",
-)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Client]:
-    """All starters in one server."""
-    command = [sys.executable, "-m", "lingraft.server", *map(str, BUNDLES), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        address = process.stdout.readline().split()[-1]
-        try:
-            with Client(address) as client:
-                yield client
-        finally:
-            process.terminate()
 
 
 @pytest.mark.parametrize("folder", BUNDLES, ids=lambda folder: folder.name)
@@ -108,18 +68,3 @@ def test_a_grafted_direction_stands_with_its_control_and_its_gain(tmp_path: Path
     assert (first["int8_loss"], second["int8_loss"]) == (0.13, -0.25)
     shown = figures.as_markdown(figures.figures(tmp_path))
     assert "| toy | en | yo | toy en-yo | 31.25 | 30.0 to 32.0 | 20.0 |  | 11.25 | 0.13 |" in shown
-
-
-def test_languages_are_told_apart(server: Client) -> None:
-    """A sentence of ours in each of eight languages."""
-    assert _languages(server, list(SENTENCES.values())) == list(SENTENCES)
-
-
-def test_what_is_in_no_known_language_is_und(server: Client) -> None:
-    """Finnish, Greek, Korean, noise, digits, code: no default to English."""
-    assert _languages(server, list(STRANGERS)) == ["und"] * 6
-
-
-def _languages(server: Client, texts: list[str]) -> list[str]:
-    found = [each for each in server.detect(texts) if isinstance(each, LanguageDetection)]
-    return [each.language for each in found]
