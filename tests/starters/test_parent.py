@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sacrebleu.metrics import CHRF
 
-from lingraft.training.data.testsets import TestSet
+from lingraft.training.data import testsets
 from lingraft.training.measure.evaluate import translate
 from lingraft.training.models.marian import load_model
 from lingraft.training.parents.find import find_parent
@@ -51,6 +51,6 @@ PAIRS = [("en", "fr"), ("en", "de"), ("en", "es"), ("fr", "en"), ("de", "en"), (
 def test_simple_sentences_come_out_nearly_right(source: str, target: str) -> None:
     """In each of its directions."""
     parent = find_parent("parent-xs")
-    test = TestSet("ours", source, target, SENTENCES[source], SENTENCES[target])
+    test = testsets.TestSet("ours", source, target, SENTENCES[source], SENTENCES[target])
     made = translate(load_model(parent.folder), parent.codec, test)
     assert CHRF(word_order=2).corpus_score(made, [[*SENTENCES[target]]]).score > 45
