@@ -59,8 +59,9 @@ class Case:
         """Train, dev and test."""
         if self.without is None:
             return {"train": self._drawn(recipe), "dev": recipe.dev, "test": recipe.test}
+        strange = (self.without, None)  # only rows tell a language that no source does
         kept = {
-            part: [source for source in sources if source.language != self.without]
+            part: [source for source in sources if source.language not in strange]
             for part, sources in (("train", recipe.train), ("dev", recipe.dev))
         }
         return {
