@@ -52,6 +52,19 @@ def test_a_plan_trains_nothing_and_leaves_nothing(changed: Change) -> None:
     assert "  no run" in planned.as_lines()
 
 
+def test_controls_may_be_tuned_over_learning_rates_of_their_own(changed: Change) -> None:
+    """The graft keeps the grid's; every trial and run of a control has those of the controls."""
+    own = ("[grid]", "[controls]\nlearning_rates = [0.02, 0.04, 0.06]\n\n[grid]")
+    planned = plan(changed(own).load(), Path("nowhere"))
+    rates = {
+        arm: [r.settings.learning_rate for r in planned.runs if (r.arm, r.kind) == (arm, "trial")]
+        for arm in planned.speeds
+    }
+    assert len(rates["graft"]) == 2
+    assert rates["scratch"] == [0.02, 0.04, 0.06]
+    assert not set(rates["graft"]) & set(rates["scratch"])
+
+
 def test_rows_are_told_as_read_dropped_and_too_long(changed: Change) -> None:
     """Three rows of train stand in dev or test; a side over max_tokens is no example."""
     rows = plan(changed().load(), Path("nowhere")).sources

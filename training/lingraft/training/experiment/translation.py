@@ -49,12 +49,16 @@ def train(start: Start, recipe: GraftRecipe, data: Data, output: Path) -> Seeded
 
 def budget(arm: str, recipe: GraftRecipe) -> tuple[Training, Grid]:
     """The recipe's, or the controls' where they have one of their own."""
-    settings, grid = recipe.training, recipe.grid
-    if arm == GRAFT or not recipe.controls.steps:
+    settings, grid, own = recipe.training, recipe.grid, recipe.controls
+    if arm == GRAFT:
         return settings, grid
-    settings = settings.model_copy(update={"max_steps": recipe.controls.steps})
-    share = settings.max_steps / recipe.training.max_steps
-    return settings, grid.model_copy(update={"trial_steps": round(grid.trial_steps * share)})
+    if own.learning_rates:
+        grid = grid.model_copy(update={"learning_rates": own.learning_rates})
+    if own.steps:
+        share = own.steps / settings.max_steps
+        settings = settings.model_copy(update={"max_steps": own.steps})
+        grid = grid.model_copy(update={"trial_steps": round(grid.trial_steps * share)})
+    return settings, grid
 
 
 def _builder(

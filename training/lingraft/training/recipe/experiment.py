@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from lingraft.training.recipe.settings import Language, Positive, Shape, Strict
+from lingraft.training.recipe.settings import Language, Positive, Rate, Shape, Strict
 
 TransferKind = Literal["inductive", "transductive", "unsupervised"]
 Moved = Literal["parameters", "instances"]
@@ -42,19 +42,22 @@ class Scratch(Strict):
 
 
 class Controls(Strict):
-    """Arms that the graft must beat, under the same budget and grid.
+    """Arms that the graft must beat, under the same budget and grid unless it is told otherwise.
 
     arms: scratch, the child's text alone; random-parent, everything as the graft has it but the
         parent's weights; shuffled-parent, as the graft, from a parent trained on shuffled targets;
         random-rows, as the graft, but the rows of new pieces are random, which explains the gain
         and is nothing to beat.
     steps: training steps of the controls; unset, as the graft's.
+    learning_rates: tried for the controls; unset, the grid's. A graft that must not forget wants a
+        rate at which nothing is learnt from scratch.
     shuffled_parent: where that parent is: a folder made by `lingraft-train pretrain
         --shuffle-targets`.
     """
 
     arms: Annotated[tuple[ControlName, ...], Field(min_length=1)] = ("scratch", "random-parent")
     steps: Positive | None = None
+    learning_rates: Annotated[list[Rate], Field(min_length=1)] | None = None
     scratch: Scratch = Scratch()
     shuffled_parent: str | None = Field(default=None, validate_default=True)
 
