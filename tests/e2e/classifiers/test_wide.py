@@ -16,41 +16,53 @@ from lingraft.server.bundle import Bundle, Precision, read_bundle
 from lingraft.server.config import ServerConfig
 from lingraft.server.engines import kernels
 from lingraft.training.export import ClassifierDev, ClassifierExport, export_classifier, to_arrays
+from lingraft.training.export.classifier import WidePart
 from lingraft.training.export.hashing import HashedTable
 from lingraft.training.models.classifier import SequenceClassifier, logits
 from lingraft.training.models.marian import new_model
 from lingraft.training.models.wide import WideTable
 from lingraft.training.recipe.settings import Shape
-from lingraft.training.vocabulary.codec import train_spm
+from lingraft.training.vocabulary.codec import EOS, codec_of, trained_spm
 from lingraft.training.vocabulary.ngrams import NGrams
+from lingraft.training.vocabulary.spelling import spelling_of
+from lingraft.training.vocabulary.words import WordNGrams
 from lingraft.v1 import bundle_pb2 as pb
 
-PIECES = 284  # padding is the one more
+TEXTS = (
+    "Bring water, the kettle is empty again.",
+    "",
+    "A lamp burns in the tall house, a lamp burns in the small house, and both are far away.",
+    "a",
+    "WIN a lamp! Win 100 lamps, win, win...",
+    "पानी लाओ",  # spelt by bytes
+    "Ọmọ náà ń kọrin",
+    "lamp \N{PARTY POPPER}\N{PARTY POPPER} house",
+    "kettle",
+    "The tall kettle and the empty lamp",
+    "again again again",
+    "1 2 3",
+)
 SHAPE = Shape(d_model=16, ffn=32, heads=2, encoder_layers=2, decoder_layers=1, max_positions=64)
-NGRAMS = NGrams(3, 16)
+NGRAMS = NGrams(4, 16)
 PRECISIONS = (pb.PRECISION_FP32, pb.PRECISION_INT8, pb.PRECISION_FP16)
 CLASSES = ("ham", "spam", "scam")
 
 
-def _rows() -> list[list[int]]:
-    """No piece, one, two, then up to forty, in no order of length."""
-    random = np.random.RandomState(3)
-    lengths = [7, 0, 40, 1, 2, *random.randint(1, 40, 11)]
-    return [[*random.randint(2, PIECES, length).tolist(), 0] for length in lengths]
-
-
-ROWS = _rows()
+CODEC = codec_of(trained_spm(TEXTS, 320, ("en",), at_most=True))
+ROWS = [CODEC.encode_target(text, "en") for text in TEXTS]
+# A text that is cut inside a letter, too.
+ROWS.append([*ROWS[5][:-2], EOS])
 
 
 @pytest.fixture(scope="module")
 def model() -> SequenceClassifier:
     """Random weights, with a table as large as the encoder's say."""
     torch.manual_seed(5)
-    encoder = new_model(SHAPE, PIECES + 1, seed=1).model.encoder
-    made = SequenceClassifier(encoder, len(CLASSES), PIECES, 0.0).eval()
+    encoder = new_model(SHAPE, CODEC.pad + 1, seed=1).model.encoder
+    made = SequenceClassifier(encoder, len(CLASSES), CODEC.pad, 0.0).eval()
     torch.nn.init.normal_(made.head.weight, std=0.5)
     table = 0.5 * torch.randn(NGRAMS.buckets, len(CLASSES))
-    made.count(WideTable(NGRAMS, table, PIECES), 1.0)
+    made.count(WideTable(WordNGrams(NGRAMS, spelling_of(CODEC)), table, CODEC.pad), 1.0)
     return made
 
 
@@ -58,8 +70,7 @@ def model() -> SequenceClassifier:
 def bundle(model: SequenceClassifier, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """Its bundle in three precisions; the export asserts parity of fp32 on all rows."""
     folder = tmp_path_factory.mktemp("wide")
-    sentences = ("Bring water, the kettle is empty again.", "A lamp burns in the tall house.")
-    train_spm(sentences, PIECES + 1, ("en",), folder / "source.spm")
+    (folder / "source.spm").write_bytes(CODEC.spm.serialized_model_proto())
     facts = pb.Bundle(name="wide", version="1", licence="CC0-1.0", labels=CLASSES)
     facts.normalization.unicode_form = "NFC"
     facts.limits.max_source_tokens = 64
@@ -73,7 +84,9 @@ def bundle(model: SequenceClassifier, tmp_path_factory: pytest.TempPathFactory) 
         tokenizer=folder / "source.spm",
         facts=facts,
         dev=ClassifierDev("dev", ROWS, (), lambda ids: logits(model, ids)),
-        wide=HashedTable(NGRAMS, model.wide.table.detach().numpy()),
+        wide=WidePart(
+            HashedTable(NGRAMS, model.wide.table.detach().numpy()), model.wide.words.spelling
+        ),
         precisions=PRECISIONS,
     )
     export_classifier(export, folder / "bundle")
@@ -129,11 +142,11 @@ def test_the_table_takes_a_byte_a_logit_and_a_scale_a_row(bundle: Bundle) -> Non
     assert sizes["ngrams.weight.scale"] == NGRAMS.buckets * 4
     assert "ngrams.weight" not in sizes
     twin = bundle.folder / "classifier.int8.native.onnx"
-    assert twin.stat().st_size < NGRAMS.buckets
+    assert twin.stat().st_size < sizes["ngrams.weight.int8"]
 
 
 def test_the_card_tells_what_is_counted(bundle: Bundle) -> None:
     """One line; the manifest needs no field for it."""
     card = Path(bundle.folder, "README.md").read_text("utf-8")
-    told = "- Wide part: hashed n-grams of 1 to 3 pieces, 65,536 rows of 3 logits, added to the "
-    assert told + "encoder's\n" in card
+    told = "- Wide part: hashed n-grams of 1 to 4 letters inside words, 65,536 rows of 3 logits, "
+    assert told + "added to the encoder's\n" in card

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lingraft.training.experiment.counting import Counted, count_pieces
+from lingraft.training.experiment.counting import Counted, count_letters
 from lingraft.training.experiment.labels import Labels, encode_rows, load_labels
 from lingraft.training.models.tensors import pad_rows
 from lingraft.training.parents.find import find_parent
@@ -22,7 +22,7 @@ def fitted(toy: Any) -> Fitted:
     """A table of the toy's labels."""
     recipe = toy.recipe("wide")
     labels, codec = load_labels(recipe), find_parent(recipe.parent).codec
-    counted = count_pieces(recipe, codec, labels)
+    counted = count_letters(recipe, codec, labels)
     assert counted is not None
     return counted, labels, codec, recipe
 
@@ -51,13 +51,13 @@ def test_what_occurs_nowhere_says_nothing(fitted: Fitted) -> None:
     """Rows of n-grams that no training text has stay zero."""
     counted, labels, codec, recipe = fitted
     ids = encode_rows(codec, labels.train, recipe.training.max_tokens)
-    seen = {int(b) for row in ids for b in counted.ngrams.rows(np.asarray(row[:-1], np.int64))}
-    unseen = np.setdiff1d(np.arange(counted.ngrams.buckets), sorted(seen))
+    seen = sorted({int(b) for row in ids for b in counted.words.shares(np.asarray(row))[0]})
+    unseen = np.setdiff1d(np.arange(counted.words.ngrams.buckets), seen)
     assert not counted.rows[unseen].any()
-    assert counted.rows[sorted(seen)].any()
+    assert counted.rows[seen].any()
 
 
 def test_a_recipe_without_a_wide_part_has_none(toy: Any) -> None:
     """The encoder stands alone."""
     recipe = toy.recipe("wide", wide=None)
-    assert count_pieces(recipe, find_parent(recipe.parent).codec, load_labels(recipe)) is None
+    assert count_letters(recipe, find_parent(recipe.parent).codec, load_labels(recipe)) is None

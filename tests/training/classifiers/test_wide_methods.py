@@ -24,7 +24,7 @@ def _f1(graft: ClassifierGraft) -> float:
     return graft.test.comparisons[0].scores[GRAFT].mean
 
 
-def test_counted_pieces_learn_what_an_encoder_that_stands_still_cannot(
+def test_counted_letters_learn_what_an_encoder_that_stands_still_cannot(
     toy: Any, tmp_path: Path
 ) -> None:
     """One verb decides: a table finds it, and twelve steps are too few for a head alone."""
@@ -56,19 +56,22 @@ def test_the_control_counts_as_the_graft_does(toy: Any, tmp_path: Path) -> None:
     for arm in (GRAFT, RANDOM):
         wide = model_of(graft.arms[arm].best).wide
         assert wide is not None
-        assert wide.table.shape == (1 << 16, 2)
+        assert wide.table.shape == (1 << 17, 2)
         assert 0 < int(wide.table.abs().sum(dim=1).count_nonzero()) < 2000
         fitted = torch.from_numpy(graft.counted.rows)
         ratio = wide.table[fitted != 0] / fitted[fitted != 0]
         torch.testing.assert_close(ratio, ratio.mean().expand_as(ratio))
     report = classification_report(graft, examples=False)
     told = report["wide"]
-    assert (told["orders"], told["buckets"], told["weights"]) == (2, 65536, 131072)
+    assert (told["orders"], told["buckets"], told["weights"]) == (5, 131072, 262144)
     assert told["chosen"]["inverse_penalty"] in [each["inverse_penalty"] for each in told["grid"]]
-    told = "table of n-grams of 1 to 2 pieces, 131,072 weights"
+    told = "table of n-grams of 1 to 5 letters, 262,144 weights"
     assert told in as_markdown(report)
     assert told in re.sub("<[^>]+>", "", as_html(report))
     facts = export_classifier_graft(graft, tmp_path / "bundle", {}, "a toy may do harm")
     assert facts.family == "marian"
     card = (tmp_path / "bundle" / "README.md").read_text(encoding="utf-8")
-    assert "- Wide part: hashed n-grams of 1 to 2 pieces, 65,536 rows of 2 logits" in card
+    assert (
+        "- Wide part: hashed n-grams of 1 to 5 letters inside words, 131,072 rows of 2 logits"
+        in card
+    )

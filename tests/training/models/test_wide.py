@@ -1,8 +1,11 @@
-"""The wide part: which n-grams count, and for how much."""
+"""The wide part: which n-grams of letters count, and for how much."""
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
+import pytest
 import torch
 
 from lingraft.training.models.classifier import SequenceClassifier, logits
@@ -10,70 +13,101 @@ from lingraft.training.models.marian import new_model
 from lingraft.training.models.tensors import pad_rows
 from lingraft.training.models.wide import WideTable
 from lingraft.training.recipe.settings import Shape
+from lingraft.training.vocabulary.codec import Codec, codec_of, trained_spm
 from lingraft.training.vocabulary.ngrams import NGrams
+from lingraft.training.vocabulary.spelling import spelling_of
+from lingraft.training.vocabulary.words import WordNGrams
 
-PAD = 40
 SHAPE = Shape(d_model=16, ffn=16, heads=2, encoder_layers=1, decoder_layers=1)
-ROWS = [[7, 8, 9, 0], [3, 0], [0], [9] * 12 + [0], [8, 7, 9, 11, 0]]
+TEXTS = ["the kettle sings, the kettle sings", "Ọmọ náà", "", "a", "हाय", "win win win 100 £"]
 
 
-def _table(orders: int = 3, bits: int = 12) -> WideTable:
+@pytest.fixture(scope="module")
+def codec() -> Codec:
+    """A small vocabulary of English with byte fallback."""
+    sentences = ["The kettle sings.", "A lamp in the house.", "She sings, and the house is empty."]
+    return codec_of(trained_spm(sentences, 320, ("en",), at_most=True))
+
+
+def _rows(codec: Codec, texts: list[str]) -> list[list[int]]:
+    return [codec.encode_target(text, "en") for text in texts]
+
+
+def _table(codec: Codec, orders: int = 3, bits: int = 12) -> WideTable:
     torch.manual_seed(5)
-    ngrams = NGrams(orders, bits)
-    return WideTable(ngrams, torch.randn(ngrams.buckets, 3), PAD)
+    words = WordNGrams(NGrams(orders, bits), spelling_of(codec))
+    return WideTable(words, torch.randn(words.ngrams.buckets, 3), codec.pad)
 
 
-def test_the_logits_are_the_sum_of_the_rows_over_the_root_of_their_number() -> None:
-    """Reckoned text by text; the end counts in no n-gram, and a text of nothing has none."""
-    wide = _table()
-    table = wide.table.detach().numpy()
-    expected = []
-    for row in ROWS:
-        pieces = np.array(row[:-1], np.int64)
-        rows = wide.ngrams.rows(pieces) if len(pieces) else np.zeros(0, np.int64)
-        expected.append(table[rows].sum(axis=0) / np.sqrt(max(len(rows), 1)))
-    found = wide(pad_rows(ROWS, PAD)).detach().numpy()
-    np.testing.assert_allclose(found, np.stack(expected), rtol=1e-5, atol=1e-5)
+def _ngrams(text: str, orders: int) -> Counter[str]:
+    """Those of a text that have no space but at their ends, from its letters as they are read."""
+    letters = "".join([" ", *(" ".join(text.split()).lower()), " "]) if text else " "
+    places = ((at, n) for n in range(1, orders + 1) for at in range(len(letters) - n + 1))
+    found = (letters[at : at + n] for at, n in places)
+    return Counter(each for each in found if " " not in each[1:-1])
 
 
-def test_a_text_has_the_same_logits_in_any_company() -> None:
+def test_ngrams_inside_words_count_as_tfidf_counts_them(codec: Codec) -> None:
+    """Reckoned letter by letter: 1 + ln n each, over the root of the sum."""
+    wide = _table(codec, orders=4, bits=20)  # so many buckets that these few share none
+    for text, row in zip(TEXTS, _rows(codec, TEXTS), strict=True):
+        buckets, shares = wide.words.shares(np.array(row))
+        counted = _ngrams(text, 4)
+        assert len(buckets) == len(counted), text
+        weights = [1 + np.log(n) for n in counted.values()]
+        expected = sorted(np.array(weights) / np.sqrt(sum(weights)))
+        np.testing.assert_allclose(np.sort(shares), expected, rtol=1e-12)
+
+
+def test_the_logits_are_the_sum_of_the_rows_times_their_shares(codec: Codec) -> None:
+    """With PyTorch over a padded batch as text by text with NumPy."""
+    wide, rows = _table(codec), _rows(codec, TEXTS)
+    table, expected = wide.table.numpy(), []
+    for row in rows:
+        buckets, shares = wide.words.shares(np.array(row))
+        expected.append(shares @ table[buckets])
+    found = wide(pad_rows(rows, codec.pad)).numpy()
+    np.testing.assert_allclose(found, np.stack(expected), rtol=1e-4, atol=1e-5)
+
+
+def test_a_text_has_the_same_logits_in_any_company(codec: Codec) -> None:
     """Whatever the padding beside it."""
-    wide = _table()
-    together = wide(pad_rows([*ROWS, [5] * 30 + [0]], PAD))[: len(ROWS)]
-    alone = torch.cat([wide(pad_rows([row], PAD)) for row in ROWS])
+    wide, rows = _table(codec), _rows(codec, TEXTS)
+    together = wide(pad_rows([*rows, rows[0] * 5], codec.pad))[: len(rows)]
+    alone = torch.cat([wide(pad_rows([row], codec.pad)) for row in rows])
     torch.testing.assert_close(together, alone)
 
 
-def test_the_order_of_pieces_counts_from_pairs_on() -> None:
-    """Unigrams alone are a bag."""
-    forth, back = pad_rows([[7, 8, 9, 0]], PAD), pad_rows([[9, 8, 7, 0]], PAD)
-    torch.testing.assert_close(_table(1)(forth), _table(1)(back))
-    assert not torch.allclose(_table(2)(forth), _table(2)(back))
+def test_what_stands_beside_a_word_changes_nothing_that_is_counted_of_it(codec: Codec) -> None:
+    """Words in another order are the same n-grams, of any order."""
+    wide = _table(codec, orders=5)
+    forth, back = _rows(codec, ["the kettle sings", "sings the kettle"])
+    torch.testing.assert_close(
+        wide(pad_rows([forth], codec.pad)), wide(pad_rows([back], codec.pad))
+    )
 
 
-def test_a_table_is_added_and_the_head_weighed_in_the_model_itself() -> None:
+def test_a_table_is_added_and_the_head_weighed_in_the_model_itself(codec: Codec) -> None:
     """So that what is exported is their weighted sum, and needs to know nothing of weights."""
-    encoder = new_model(SHAPE, PAD + 1, seed=1).model.encoder
-    model = SequenceClassifier(encoder, 3, PAD, 0.0)
+    encoder = new_model(SHAPE, codec.pad + 1, seed=1).model.encoder
+    model = SequenceClassifier(encoder, 3, codec.pad, 0.0)
     torch.nn.init.normal_(model.head.bias)
-    head, wide = logits(model, ROWS), _table()
+    rows = _rows(codec, TEXTS)
+    head, wide = logits(model, rows), _table(codec)
     model.count(wide, 0.5)
-    table = wide(pad_rows(ROWS, PAD)).numpy()
-    np.testing.assert_allclose(logits(model, ROWS), 0.5 * head + table, rtol=1e-4, atol=1e-5)
+    table = wide(pad_rows(rows, codec.pad)).numpy()
+    np.testing.assert_allclose(logits(model, rows), 0.5 * head + table, rtol=1e-4, atol=1e-5)
 
 
-def test_no_gradient_step_moves_a_table() -> None:
+def test_no_gradient_step_moves_a_table(codec: Codec) -> None:
     """It is fitted, and part of the state that is kept."""
-    wide = _table()
+    wide = _table(codec)
     assert not list(wide.parameters())
     assert set(wide.state_dict()) == {"table"}
 
 
-def test_no_ngram_of_any_piece_overflows() -> None:
-    """Buckets lie in the table for the largest ids of a vocabulary."""
-    wide = _table(8)
-    ids = torch.full((1, 20), 300_000)
-    assert all(
-        bool(((rows >= 0) & (rows < wide.ngrams.buckets)).all())
-        for rows in wide.ngrams.by_order(ids)
-    )
+def test_no_ngram_of_any_letter_overflows() -> None:
+    """Buckets lie in the table for the largest code points that there are."""
+    ngrams = NGrams(8, 12)
+    for rows in ngrams.by_order(np.full(20, 0x10FFFF)):
+        assert ((rows >= 0) & (rows < ngrams.buckets)).all()

@@ -17,7 +17,7 @@ from lingraft.training.experiment.classification import (
     model_of,
     train,
 )
-from lingraft.training.experiment.counting import Counted, count_pieces
+from lingraft.training.experiment.counting import Counted, count_letters
 from lingraft.training.experiment.encoders import require_stages, start_of, translated
 from lingraft.training.experiment.labels import Labels, LabelSet, load_labels, told_cuts
 from lingraft.training.experiment.seeds import Seeded, pursuits
@@ -142,7 +142,7 @@ def _begin(recipe: ClassifyRecipe, output: Path) -> _Begun:
         print(f"{recipe.name}: {line}", file=sys.stderr, flush=True)
     trained = [GRAFT, *(name for name in recipe.controls.arms if name != TFIDF)]
     starts = [start_of(name, recipe, parent) for name in trained]
-    counted = count_pieces(recipe, parent.codec, data)
+    counted = count_letters(recipe, parent.codec, data)
     return _Begun(recipe, typed, parent, data, counted, starts)
 
 

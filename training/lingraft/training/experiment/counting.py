@@ -1,4 +1,4 @@
-"""Fitting the table of a classifier that counts n-grams of pieces beside its encoder.
+"""Fitting the table of a classifier that counts letters beside its encoder.
 
 A linear model of counted n-grams has one best solution, which a solver finds in seconds; gradient
 steps made for an encoder leave it far from there (decision 0015). One table serves every arm and
@@ -24,8 +24,10 @@ from lingraft.training.models.wide import WideTable
 from lingraft.training.recipe.recipes import ClassifyRecipe
 from lingraft.training.vocabulary.codec import Codec
 from lingraft.training.vocabulary.ngrams import NGrams
+from lingraft.training.vocabulary.spelling import spelling_of
+from lingraft.training.vocabulary.words import WordNGrams
 
-_INVERSE_PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0)
+_INVERSE_PENALTIES = (0.3, 1.0, 3.0, 10.0, 30.0)
 _ITERATIONS = 1000
 
 Rows = Sequence[Sequence[int]]  # source ids of texts, each with its end
@@ -40,21 +42,21 @@ class Counted:
     trials: (C, macro-F1 there in points of 100) of all that were tried.
     """
 
-    ngrams: NGrams
+    words: WordNGrams
     rows: NDArray[np.float32]
     inverse_penalty: float
     trials: tuple[tuple[float, float], ...]
 
     def logits(self, ids: Rows) -> NDArray[np.float32]:
         """[N, C], as the table gives them beside an encoder."""
-        return np.asarray(_counts(ids, self.ngrams) @ self.rows, dtype=np.float32)
+        return np.asarray(_counts(ids, self.words) @ self.rows, dtype=np.float32)
 
     def table(self, pad: int, weight: float) -> WideTable:
         """The part of a model that adds these logits, times `weight`."""
-        return WideTable(self.ngrams, torch.from_numpy(self.rows * np.float32(weight)), pad)
+        return WideTable(self.words, torch.from_numpy(self.rows * np.float32(weight)), pad)
 
 
-def count_pieces(recipe: ClassifyRecipe, codec: Codec, labels: Labels) -> Counted | None:
+def count_letters(recipe: ClassifyRecipe, codec: Codec, labels: Labels) -> Counted | None:
     """The table that the recipe asks for, if it does, fitted on train and chosen on dev.
 
     Logistic regression on counts times inverse document frequency (Sparck Jones 1972; smoothed as
@@ -63,10 +65,10 @@ def count_pieces(recipe: ClassifyRecipe, codec: Codec, labels: Labels) -> Counte
     """
     if recipe.wide is None:
         return None
-    ngrams = NGrams(recipe.wide.orders, recipe.wide.bits)
+    words = WordNGrams(NGrams(recipe.wide.orders, recipe.wide.bits), spelling_of(codec))
     limit = recipe.training.max_tokens
-    train = _counts(encode_rows(codec, labels.train, limit), ngrams)
-    select = _counts(encode_rows(codec, labels.select, limit), ngrams)
+    train = _counts(encode_rows(codec, labels.train, limit), words)
+    select = _counts(encode_rows(codec, labels.select, limit), words)
     truth, wanted = labels.indices(labels.train), labels.indices(labels.select)
     rarity = _rarity(train)
     fitted, trials = [], []
@@ -80,21 +82,16 @@ def count_pieces(recipe: ClassifyRecipe, codec: Codec, labels: Labels) -> Counte
         score = f1_score(wanted, guesses, average="macro", zero_division=0.0)
         trials.append((inverse_penalty, 100 * float(score)))
     best = max(range(len(trials)), key=lambda i: trials[i][1])
-    return Counted(ngrams, fitted[best].astype(np.float32), trials[best][0], tuple(trials))
+    return Counted(words, fitted[best].astype(np.float32), trials[best][0], tuple(trials))
 
 
-def _counts(ids: Rows, ngrams: NGrams) -> csr_array:
-    """Counts [N, buckets] over the root of their sum, as `models/wide.py` has them."""
-    starts, places, values = [0], [], []
-    for row in ids:
-        pieces = np.asarray(row[:-1], dtype=np.int64)
-        found = ngrams.rows(pieces) if len(pieces) else pieces
-        buckets, counts = np.unique(found, return_counts=True)
-        places.append(buckets)
-        values.append(counts / np.sqrt(max(len(found), 1)))
-        starts.append(starts[-1] + len(buckets))
-    shape = (len(ids), ngrams.buckets)
-    return csr_array((np.concatenate(values), np.concatenate(places), starts), shape=shape)
+def _counts(ids: Rows, words: WordNGrams) -> csr_array:
+    """What counts in each text, [N, buckets]."""
+    found = [words.shares(np.asarray(row, dtype=np.int64)) for row in ids]
+    starts = np.cumsum([0, *(len(buckets) for buckets, _ in found)])
+    places = np.concatenate([buckets for buckets, _ in found])
+    values = np.concatenate([shares for _, shares in found])
+    return csr_array((values, places, starts), shape=(len(ids), words.ngrams.buckets))
 
 
 def _rarity(counts: csr_array) -> NDArray[np.float64]:

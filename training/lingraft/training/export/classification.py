@@ -13,7 +13,7 @@ import onnx
 from lingraft.training.errors import ExportError
 from lingraft.training.export.bundle import Content, working_folder, write_bundle
 from lingraft.training.export.card import model_card
-from lingraft.training.export.classifier import classifier_graph
+from lingraft.training.export.classifier import WidePart, classifier_graph
 from lingraft.training.export.facts import (
     CARD_FILE,
     PRECISION_NAMES,
@@ -23,7 +23,6 @@ from lingraft.training.export.facts import (
     refuse_negative,
     require_complete,
 )
-from lingraft.training.export.hashing import HashedTable
 from lingraft.training.export.native import nativise, store_twin
 from lingraft.training.export.parity import check_classifier_parity
 from lingraft.training.export.precisions import changes
@@ -67,7 +66,7 @@ class ClassifierExport:
             default_threshold_profile, parent, data_sources, licence. All other fields are filled
             in.
         dev: text to check and measure on.
-        wide: the table [buckets,C] of the wide part, if there is one.
+        wide: the table of the wide part and what it counts, if there is one.
         extra_files: further files of the bundle by path (`report.json`).
         precisions: graph sets of the bundle; the first is the server's default.
         threads: threads of ONNX Runtime.
@@ -80,7 +79,7 @@ class ClassifierExport:
     tokenizer: Path
     facts: pb.Bundle
     dev: ClassifierDev
-    wide: HashedTable | None = None
+    wide: WidePart | None = None
     extra_files: Mapping[str, Content] = field(default_factory=dict)
     precisions: tuple[pb.Precision, ...] = (pb.PRECISION_FP32, pb.PRECISION_INT8)
     threads: int = 1
@@ -109,11 +108,11 @@ def export_classifier(export: ClassifierExport, folder: Path) -> pb.Bundle:
     )
 
 
-def _told(wide: HashedTable) -> str:
-    rows, labels = wide.table.shape
+def _told(wide: WidePart) -> str:
+    rows, labels = wide.hashed.table.shape
     return (
-        f"Wide part: hashed n-grams of 1 to {wide.ngrams.orders} pieces, {rows:,} rows of {labels} "
-        "logits, added to the encoder's"
+        f"Wide part: hashed n-grams of 1 to {wide.hashed.ngrams.orders} letters inside words, "
+        f"{rows:,} rows of {labels} logits, added to the encoder's"
     )
 
 

@@ -1,20 +1,32 @@
 """A text classifier as an ONNX graph: Marian encoder, mean over real positions, linear head.
 
-Beside them there may be a table of hashed piece n-grams, whose rows the graph finds by itself.
+Beside them there may be a table of hashed n-grams of letters, whose rows the graph finds by itself.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import onnx
+from onnx import TensorProto
 
 from lingraft.training.export.graph import GraphBuilder
-from lingraft.training.export.hashing import HashedTable, summed_rows
+from lingraft.training.export.hashing import HashedTable, ngram_rows, summed_rows
 from lingraft.training.export.layers import padding_bias
 from lingraft.training.export.marian import encode
+from lingraft.training.export.spelling import spelled
 from lingraft.training.export.weights import Architecture, Floats, StateDict, Weights
+from lingraft.training.vocabulary.spelling import SPACE, Spelling
+
+
+@dataclass(frozen=True)
+class WidePart:
+    """The table [buckets,C] of a wide part, and how pieces spell the letters that it counts."""
+
+    hashed: HashedTable
+    spelling: Spelling
 
 
 def classifier_graph(
@@ -22,7 +34,7 @@ def classifier_graph(
     encoder_state: StateDict,
     head_weight: Floats,
     head_bias: Floats,
-    wide: HashedTable | None = None,
+    wide: WidePart | None = None,
 ) -> onnx.ModelProto:
     """Graph `classifier` of bundle.proto's interface.
 
@@ -31,7 +43,7 @@ def classifier_graph(
         encoder_state: state dict of a `MarianEncoder` as arrays.
         head_weight: [C,d].
         head_bias: [C].
-        wide: the table [buckets,C] of the wide part, if there is one.
+        wide: the wide part, if there is one.
 
     Raises:
         ExportError: the configuration or the weights do not make a Marian encoder.
@@ -50,14 +62,23 @@ def classifier_graph(
     return g.build()
 
 
-def _counted(g: GraphBuilder, wide: HashedTable) -> str:
-    """Logits [B,C] of the wide part, as `models/wide.py` computes them."""
-    pieces = g.op("Sub", "lengths", g.ints(1))  # the end is in no n-gram
-
-    def root(count: str) -> str:
-        return g.op("Sqrt", g.op("Max", count, g.floats(1.0)))  # a text of no piece has none
-
-    return summed_rows(g, "input_ids", pieces, wide, divisor=root)
+def _counted(g: GraphBuilder, wide: WidePart) -> str:
+    """Logits [B,C] of the wide part, as `vocabulary/words.py` counts."""
+    letters, lengths = spelled(g, wide.spelling)
+    rows, real = ngram_rows(g, letters, lengths, wide.hashed.ngrams, stop=SPACE)
+    met = g.op("Cast", real, to=TensorProto.INT32)
+    texts = g.op("Shape", "input_ids", start=0, end=1)
+    room = g.op("Concat", texts, g.ints(wide.hashed.ngrams.buckets), axis=0)
+    none = g.constant("int32.none", np.zeros(1, np.int32))
+    totals = g.op("ScatterElements", g.op("Expand", none, room), rows, met, axis=1, reduction="add")
+    # A bucket met n times counts 1 + ln n, in n equal parts.
+    found = g.op("Cast", g.op("GatherElements", totals, rows, axis=1), to=TensorProto.FLOAT)
+    times = g.op("Max", found, g.floats(1.0))
+    part = g.op("Div", g.op("Add", g.op("Log", times), g.floats(1.0)), times)
+    weights = g.op("Mul", part, g.op("Cast", real, to=TensorProto.FLOAT))
+    total = g.op("ReduceSum", weights, g.ints(1), keepdims=1)
+    length = g.op("Sqrt", g.op("Max", total, g.floats(1.0)))
+    return summed_rows(g, rows, g.op("Div", weights, length), wide.hashed)
 
 
 def _mean_of_real_positions(g: GraphBuilder, hidden: str, d_model: int) -> str:

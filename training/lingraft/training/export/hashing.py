@@ -1,12 +1,11 @@
 """Hashed n-grams as nodes of an ONNX graph, from symbols to the sum of a table's rows.
 
 The graph finds the rows itself, so that a server needs to know nothing but symbols; the arithmetic
-is that of `vocabulary/ngrams.py`.
+is that of `vocabulary/ngrams.py`. B texts, U symbols, N n-grams.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,38 +26,25 @@ class HashedTable:
     table: Floats
 
 
-def summed_rows(
-    g: GraphBuilder,
-    symbols: str,
-    lengths: str,
-    hashed: HashedTable,
-    divisor: Callable[[str], str],
-) -> str:
-    """The sum [B,C] of the rows of each text's n-grams, divided.
+def ngram_rows(
+    g: GraphBuilder, symbols: str, lengths: str, how: NGrams, stop: int | None = None
+) -> tuple[str, str]:
+    """Names of the rows of all n-grams, int64 [B,N], and of which are the text's, bool [B,N].
 
     Args:
-        g: has the graph input `input_ids` [B,S].
-        symbols: name of int64 [B,S].
+        g: the graph.
+        symbols: name of int64 [B,U].
         lengths: name of int64 [B]: so many symbols are of the text, the others of no n-gram.
-        hashed: which rows; the table becomes the constant `ngrams.weight`.
-        divisor: makes of the name of each text's count of n-grams [B,1] the name of what the sum
-            is divided by.
+        how: the hash.
+        stop: a symbol that no n-gram has between its first and its last.
     """
-    rows, shares = _ngrams(g, symbols, lengths, hashed.ngrams, divisor)
-    found = g.op("Gather", g.constant("ngrams.weight", hashed.table), rows)  # [B,N,C]
-    return g.op("Squeeze", g.op("MatMul", shares, found), g.ints(1))
-
-
-def _ngrams(
-    g: GraphBuilder, symbols: str, lengths: str, how: NGrams, divisor: Callable[[str], str]
-) -> tuple[str, str]:
-    """Rows [B,N] of all n-grams, and their shares [B,1,N]: 1/divisor of real ones, 0 of others."""
     rows, real = [], []
     hashes = g.op("Mul", symbols, g.ints(0))
     ends = g.op("Unsqueeze", lengths, g.ints(1))
-    width = g.op("Squeeze", g.op("Shape", "input_ids", start=1, end=2))
+    width = g.op("Squeeze", g.op("Shape", symbols, start=1, end=2))
     zero, one = (g.constant(f"scalar.{n}", np.array(n, np.int64)) for n in (0, 1))
-    places = g.op("Unsqueeze", g.op("Range", zero, width, one), g.ints(0))  # [1,S]
+    places = g.op("Unsqueeze", g.op("Range", zero, width, one), g.ints(0))  # [1,U]
+    stops = None if stop is None else _counted(g, symbols, stop)
     for order in range(1, how.orders + 1):
         if order > 1:  # an n-gram fewer than of the order before
             hashes, places = (_slice(g, each, 0, -1) for each in (hashes, places))
@@ -70,11 +56,24 @@ def _ngrams(
         rows.append(g.op("Mod", mixed, g.ints(how.buckets)))
         last = g.op("Add", places, g.ints(order))
         inside = g.op("LessOrEqual", last, ends)
-        real.append(g.op("Cast", inside, to=TensorProto.FLOAT))
-    counted = g.op("Concat", *real, axis=1)
-    count = g.op("ReduceSum", counted, g.ints(1), keepdims=1)
-    shares = g.op("Div", counted, divisor(count))
-    return g.op("Concat", *rows, axis=1), g.op("Unsqueeze", shares, g.ints(1))
+        if stops and order > 2:
+            before, after = _slice(g, stops, 0, 1 - order), _slice(g, stops, order - 2, -1)
+            inside = g.op("And", inside, g.op("Equal", before, after))
+        real.append(inside)
+    return g.op("Concat", *rows, axis=1), g.op("Concat", *real, axis=1)
+
+
+def summed_rows(g: GraphBuilder, rows: str, shares: str, hashed: HashedTable) -> str:
+    """The sum [B,C] of rows [B,N] of the table `ngrams.weight`, times shares [B,N]."""
+    found = g.op("Gather", g.constant("ngrams.weight", hashed.table), rows)  # [B,N,C]
+    each = g.op("Unsqueeze", shares, g.ints(1))
+    return g.op("Squeeze", g.op("MatMul", each, found), g.ints(1))
+
+
+def _counted(g: GraphBuilder, symbols: str, wanted: int) -> str:
+    """How often a symbol has come, up to and with each place, [B,U]."""
+    found = g.op("Cast", g.op("Equal", symbols, g.ints(wanted)), to=TensorProto.INT64)
+    return g.op("CumSum", found, g.ints(1))
 
 
 def _slice(g: GraphBuilder, value: str, start: int, end: int) -> str:

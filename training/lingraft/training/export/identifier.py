@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from lingraft.training.export.graph import GraphBuilder
-from lingraft.training.export.hashing import HashedTable, summed_rows
+from lingraft.training.export.hashing import HashedTable, ngram_rows, summed_rows
 from lingraft.training.export.weights import Floats
 
 
@@ -32,7 +32,10 @@ def identifier_graph(
     codes = g.op("Min", "input_ids", g.ints(len(symbols) - 1))
     looked_up = g.op("Gather", g.constant("symbols", symbols), codes)
     letters = g.op("Cast", looked_up, to=TensorProto.INT64)
-    mean = summed_rows(g, letters, lengths, hashed, divisor=lambda count: count)
+    rows, real = ngram_rows(g, letters, lengths, hashed.ngrams)
+    counted = g.op("Cast", real, to=TensorProto.FLOAT)
+    shares = g.op("Div", counted, g.op("ReduceSum", counted, g.ints(1), keepdims=1))
+    mean = summed_rows(g, rows, shares, hashed)
     g.op("Add", mean, g.constant("bias", bias), name="logits")
     g.output("logits", np.float32, ["B", len(bias)])
     return g.build()

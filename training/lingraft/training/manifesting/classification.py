@@ -19,6 +19,7 @@ from lingraft.training.export import (
     precisions_named,
     to_arrays,
 )
+from lingraft.training.export.classifier import WidePart
 from lingraft.training.export.hashing import HashedTable
 from lingraft.training.gate.significance import GRAFT, score_interval
 from lingraft.training.manifesting.common import (
@@ -28,6 +29,7 @@ from lingraft.training.manifesting.common import (
 )
 from lingraft.training.measure.metrics import confusion_statistics
 from lingraft.training.models.classifier import logits
+from lingraft.training.models.wide import WideTable
 from lingraft.training.vocabulary.codec import SPM_FILE
 from lingraft.v1 import bundle_pb2 as pb
 from lingraft.v1.common_pb2 import Metric
@@ -88,12 +90,17 @@ def _mean_f1(graft: ClassifierGraft, arms: Sequence[str]) -> Metric:
     return Metric(name="macro-F1", value=float(np.mean(best)), test_set=name, size=size)
 
 
+def _wide(table: WideTable) -> WidePart:
+    hashed = HashedTable(table.words.ngrams, table.table.detach().numpy())
+    return WidePart(hashed, table.words.spelling)
+
+
 def _classifier_export(
     graft: ClassifierGraft, facts: pb.Bundle, reports: Mapping[str, bytes]
 ) -> ClassifierExport:
     model = graft.model.eval().cpu()
     limit = graft.recipe.training.max_tokens
-    dev, wide = graft.data.dev, model.wide
+    dev = graft.data.dev
     rows = encode_rows(graft.parent.codec, dev, limit)
     return ClassifierExport(
         config=model.encoder.config,
@@ -108,7 +115,7 @@ def _classifier_export(
             labels=graft.data.indices(dev),
             reference=lambda ids: logits(model, ids),
         ),
-        wide=HashedTable(wide.ngrams, wide.table.detach().numpy()) if wide else None,
+        wide=_wide(model.wide) if model.wide else None,
         precisions=precisions_named(graft.recipe.precisions),
         extra_files=reports,
     )

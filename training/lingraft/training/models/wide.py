@@ -1,25 +1,22 @@
-"""The wide part of a classifier: a linear model of hashed piece n-grams beside the encoder.
+"""The wide part of a classifier: a linear model of a text's letters beside the encoder.
 
-Wide and deep (Cheng et al. 2016, arXiv 1606.07792): single words and pairs, which a small encoder
+Wide and deep (Cheng et al. 2016, arXiv 1606.07792): words and parts of words, which a small encoder
 blurs and a linear model learns from a few texts, are counted; what must generalise is the
-encoder's. The n-grams are hashed as in fastText (Joulin et al. 2017).
+encoder's. N-grams are hashed as in fastText (Joulin et al. 2017).
 """
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding_bag
 
-from lingraft.training.vocabulary.ngrams import NGrams
+from lingraft.training.vocabulary.words import WordNGrams
 
 
 class WideTable(nn.Module):
-    """Logits as the sum of the rows of a text's n-grams, divided by the root of their number.
-
-    The root, because that is the length of a vector of counts whose n-grams are all different: a
-    text counts as in TF-IDF, which scales such vectors to length 1. The sum alone would let long
-    texts outshout the encoder; the mean would silence what a long text says in one word.
+    """Logits as the sum of the rows of a text's n-grams, each times its share.
 
     `table` [buckets, labels] is fitted beforehand (`experiment/counting.py`) and a buffer, no
     parameter: gradient steps leave it alone.
@@ -27,19 +24,23 @@ class WideTable(nn.Module):
 
     table: Tensor
 
-    def __init__(self, ngrams: NGrams, table: Tensor, pad: int) -> None:
+    def __init__(self, words: WordNGrams, table: Tensor, pad: int) -> None:
         super().__init__()
-        self.ngrams = ngrams
+        self.words = words
         self._pad = pad
         self.register_buffer("table", table)
 
     def forward(self, source: Tensor) -> Tensor:
-        """Logits [B, labels] of padded ids [B, S]; the end, each text's last, is not counted."""
-        ends = (source != self._pad).sum(dim=1, keepdim=True) - 1
-        places = torch.arange(source.shape[1], device=source.device)
-        by_order = self.ngrams.by_order(source)
-        inside = [places[order:] < ends for order in range(len(by_order))]  # by an n-gram's last
-        real = torch.cat(inside, dim=1).to(self.table.dtype)
-        shares = real / real.sum(dim=1, keepdim=True).clamp(min=1.0).sqrt()
-        rows = torch.cat(by_order, dim=1)
-        return embedding_bag(rows, self.table, per_sample_weights=shares, mode="sum")
+        """Logits [B, labels] of padded ids [B, S]."""
+        rows = source.cpu().numpy()
+        buckets, shares = zip(
+            *(self.words.shares(row[row != self._pad]) for row in rows), strict=True
+        )
+        starts = np.cumsum([0, *map(len, buckets[:-1])])
+        return embedding_bag(
+            torch.from_numpy(np.concatenate(buckets)).to(self.table.device),
+            self.table,
+            torch.from_numpy(starts).to(self.table.device),
+            per_sample_weights=torch.from_numpy(np.concatenate(shares)).to(self.table),
+            mode="sum",
+        )

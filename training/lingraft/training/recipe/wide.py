@@ -6,11 +6,11 @@ from lingraft.training.recipe.settings import Buckets, Orders, Strict
 
 
 class Wide(Strict):
-    """A table of hashed piece n-grams whose logits are added to the head's (`models/wide.py`).
+    """A table of hashed n-grams of letters inside words, whose logits are added to the head's.
 
     Every neural arm has it, the same one, so that a gain is still that of the parent; TF-IDF counts
     already. It is fitted apart, by a solver (`experiment/counting.py`).
     """
 
-    orders: Orders = 2
-    bits: Buckets = 16
+    orders: Orders = 5
+    bits: Buckets = 17

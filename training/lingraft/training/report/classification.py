@@ -65,8 +65,8 @@ def _stages(graft: ClassifierGraft) -> list[Report]:
 
 def _wide(counted: Counted) -> Report:
     return {
-        "orders": counted.ngrams.orders,
-        "buckets": counted.ngrams.buckets,
+        "orders": counted.words.ngrams.orders,
+        "buckets": counted.words.ngrams.buckets,
         "weights": counted.rows.size,
         "chosen": {"inverse_penalty": counted.inverse_penalty},
         "grid": [{"inverse_penalty": c, "dev": round(score, 2)} for c, score in counted.trials],

@@ -18,7 +18,7 @@ def as_markdown(report: Document | dict[str, Any]) -> str:
         parent = document.get("parent", {}).get("name", "a parent")
         lines += [f"Grafted onto {parent} from {trained:,} rows.", ""]
     if wide := document.get("wide"):
-        told = f"n-grams of 1 to {wide['orders']} pieces, {wide['weights']:,} weights"
+        told = f"n-grams of 1 to {wide['orders']} letters, {wide['weights']:,} weights"
         lines += [f"Beside the encoder stands a table of {told}.", ""]
     lines += _score_table(document.get("results") or [])
     if forgotten := document.get("forgetting"):

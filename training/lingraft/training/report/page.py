@@ -144,7 +144,7 @@ def _forest(report: Document, metric: str) -> Figure | None:
 
 def _counted(wide: Mapping[str, Any]) -> Text:
     orders, weights = words.number(wide["orders"], 0), words.number(wide["weights"], 0)
-    return words.join("a table of n-grams of 1 to ", orders, " pieces, ", weights, " weights")
+    return words.join("a table of n-grams of 1 to ", orders, " letters, ", weights, " weights")
 
 
 def _summary(report: Document) -> list[tuple[str, Text]]:
