@@ -87,6 +87,17 @@ def test_the_stronger_the_pull_the_nearer_the_parent(
     assert _last_stage(weak)["l2_sp"] == recipe.adaptation.l2_sp
 
 
+def test_interpolation_serves_weights_part_of_the_way_back(
+    bench: Any, full: Graft, tmp_path: Path
+) -> None:
+    """So far as dev text of the parent's own direction asks for it."""
+    recipe = bench.recipe("interpolate", rehearsal=[], parent_dev=[bench.source("dev", "fr")])
+    half = recipe.interpolation.model_copy(update={"shares": (0.5,)})
+    made = graft(recipe.model_copy(update={"interpolation": half}), tmp_path)
+    assert [each.share for each in made.interpolated] == [0.5]
+    assert _distance(made) == pytest.approx(_distance(full) / 2, rel=1e-3)
+
+
 def test_lora_moves_its_targets_by_a_low_rank_and_is_merged(bench: Any, tmp_path: Path) -> None:
     """What is served is a plain model: no adapter is left, and all else is the parent's."""
     recipe = bench.recipe("lora")

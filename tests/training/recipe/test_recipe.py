@@ -111,6 +111,7 @@ METHODS = (
     "frozen",
     "full",
     "gradual",
+    "interpolate",
     "l2-sp",
     "lora",
     "mixing",

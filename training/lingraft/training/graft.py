@@ -17,6 +17,7 @@ from lingraft.training.calibrate.translation import TranslationCalibration
 from lingraft.training.data.contamination import describe
 from lingraft.training.embedding.transfer import Transferred
 from lingraft.training.experiment.explaining import Explained, Grafted, explain
+from lingraft.training.experiment.interpolating import Interpolated, interpolate
 from lingraft.training.experiment.measuring import (
     PARENT,
     Answerer,
@@ -43,6 +44,7 @@ from lingraft.training.run.holding import held
 from lingraft.training.vocabulary.codec import Codec
 
 _DEV, _TEST, _PARENT_TEST, _ZERO_SHOT = "dev", "test", "parent-test", "zero-shot"
+_INTERPOLATION = "interpolation"
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,9 @@ class Graft:
     dev: Measured
     test: Measured
     zero_shot: Measured  # directions between the test sets' languages that nobody ever paired
+    interpolated: tuple[
+        Interpolated, ...
+    ]  # of every seed, where the recipe goes part of the way back
     forgetting: list[Forgetting]
     decision: Decision
     calibration: TranslationCalibration | None
@@ -95,6 +100,7 @@ def graft(recipe: GraftRecipe, output: Path) -> Graft:
     ready, data, begun = _begin(recipe, output)
     recipe, parent = ready.recipe, ready.parent
     arms = {start.name: _trained(start, recipe, data, output) for start in begun.starts}
+    interpolated = _interpolated(begun.graft, arms[GRAFT], recipe, data, output)
     answering = [answerer(start, arms[start.name]) for start in begun.starts]
     alone = _alone(begun.transferred.parent)
     dev = measure(recipe.gate, [*answering, alone], data.decide, output / _DEV)
@@ -123,6 +129,7 @@ def graft(recipe: GraftRecipe, output: Path) -> Graft:
         dev=dev,
         test=test,
         zero_shot=zero_shot,
+        interpolated=interpolated,
         forgetting=forgotten,
         decision=decision,
         calibration=trust_translation(
@@ -155,6 +162,26 @@ def _begin(recipe: GraftRecipe, output: Path) -> tuple[Prepared, Data, Begun]:
 def _trained(start: Start, recipe: GraftRecipe, data: Data, output: Path) -> Seeded:
     with held(output, start.name):
         return train(start, recipe, data, output)
+
+
+def _interpolated(
+    start: Start, arm: Seeded, recipe: GraftRecipe, data: Data, output: Path
+) -> tuple[Interpolated, ...]:
+    """Takes the graft's models part of the way back, each by itself, where the recipe says so."""
+    settings = recipe.interpolation
+    if settings is None:
+        return ()
+    return tuple(
+        interpolate(
+            model_of(run),
+            start.make(0.0, recipe.seed + number),
+            start.codec,
+            data.parent_select,
+            settings,
+            output / _INTERPOLATION / f"seed-{recipe.seed + number}",
+        )
+        for number, run in enumerate(arm.runs)
+    )
 
 
 def _alone(parent: ParentModel) -> Answerer:

@@ -90,13 +90,14 @@ def forgetting(
 def _answers(arm: Answerer, tests: list[TestSet], folder: Path) -> list[Outputs]:
     """Translations by the model of every seed, made once for the same weights and text."""
     return [
-        _outputs(model, arm.codec, tests, folder, answers_name(arm.name, number))
+        outputs_of(model, arm.codec, tests, folder, answers_name(arm.name, number))
         for number, model in enumerate(arm.models)
     ]
 
 
-def _outputs(
+def outputs_of(
     model: MarianMTModel, codec: Codec, tests: list[TestSet], folder: Path, name: str
 ) -> Outputs:
+    """Translations by one model, made once for the same weights and text, kept as `name`."""
     of = [digest_of(model), *(part for t in tests for part in (t.direction, *t.sources))]
     return openings.answers(folder, name, of, lambda: [translate(model, codec, t) for t in tests])

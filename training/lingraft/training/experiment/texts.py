@@ -27,6 +27,7 @@ class Data:
     dropped: rows of train, rehearsal and monolingual text left out because a side stands in dev or
         test.
     overlaps: where they stood, and dev rows in test.
+    parent_select: half of the parent's dev where something is chosen on it; parent_dev: the rest.
     selected: what was chosen of each rehearsal source, where the recipe chooses.
     mixed: how often an epoch visits train and rehearsal, where the recipe mixes by temperature.
     """
@@ -37,6 +38,7 @@ class Data:
     select: list[TestSet]
     decide: list[TestSet]
     test: list[TestSet]
+    parent_select: list[TestSet]
     parent_dev: list[TestSet]
     parent_test: list[TestSet]
     dropped: int
@@ -98,6 +100,8 @@ def load_data(recipe: GraftRecipe) -> Data:
         raise DataError("every row of train or of a dev set stands in test too; split it anew")
     kept, selected = _selected(recipe, clean[: ends[0]], clean[ends[0] : ends[1]])
     halves = [(rows[0::2], rows[1::2] or rows) for rows in dev]
+    choosing = recipe.interpolation is not None
+    own = [(rows[0::2], rows[1::2] or rows) if choosing else ([], rows) for rows in parent_dev]
     return Data(
         train=clean[: ends[0]],
         rehearsal=kept,
@@ -105,7 +109,8 @@ def load_data(recipe: GraftRecipe) -> Data:
         select=corpora.test_sets(recipe.dev, [h[0] for h in halves], recipe.dev_sentences),
         decide=corpora.test_sets(recipe.dev, [h[1] for h in halves], None),
         test=corpora.test_sets(recipe.test, test, None),
-        parent_dev=corpora.test_sets(recipe.parent_dev, parent_dev, None),
+        parent_select=corpora.test_sets(recipe.parent_dev, [o[0] for o in own], None),
+        parent_dev=corpora.test_sets(recipe.parent_dev, [o[1] for o in own], None),
         parent_test=corpora.test_sets(recipe.parent_test, parent_test, None),
         dropped=guarded.train.count,
         overlaps=[*guarded.train.overlaps, *guarded.dev.overlaps],

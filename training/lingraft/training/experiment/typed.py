@@ -112,6 +112,10 @@ def _moves_fit(recipe: GraftRecipe, moves: tuple[Moved, ...]) -> Iterator[str]:
             "controls.arms: where no parameters move the graft itself begins with random weights, "
             "and random-parent is the same; compare it with scratch"
         )
+    if recipe.interpolation and "parameters" not in moves:
+        yield "interpolation: no parameters move, so there are none to go back to; leave it out"
+    if recipe.interpolation and not recipe.parent_dev:
+        yield "interpolation: dev text of the parent tells how far to go back: add [[parent_dev]]"
     if recipe.selection and not recipe.rehearsal:
         yield "selection: it chooses among [[rehearsal]], and there is none"
 

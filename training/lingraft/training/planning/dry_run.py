@@ -156,7 +156,10 @@ def _monolingual(recipe: GraftRecipe, data: Data) -> Iterator[Source]:
 def _held(data: Data) -> list[Held]:
     sizes = [
         [len(test.sources) for test in tests]
-        for tests in (data.select, data.decide, data.test, data.parent_test, data.parent_dev)
+        for tests in (
+            *(data.select, data.decide, data.test, data.parent_test),
+            [*data.parent_select, *data.parent_dev],
+        )
     ]
     result = [*halves(sizes[0], sizes[1], "every arm and seed and by the parent")]
     result.append(

@@ -10,6 +10,7 @@ from lingraft.training.recipe.settings import Language, Positive, Rate, Shape, S
 
 TransferKind = Literal["inductive", "transductive", "unsupervised"]
 Moved = Literal["parameters", "instances"]
+_Share = Annotated[float, Field(gt=0, le=1)]
 ControlName = Literal["scratch", "random-parent", "shuffled-parent", "random-rows"]
 
 
@@ -77,6 +78,18 @@ class Controls(Strict):
         if value is not None and not wanted:
             raise ValueError("is given, but controls.arms does not name shuffled-parent")
         return value
+
+
+class Interpolation(Strict):
+    """Part of the way back to the weights before training (WiSE-FT: Wortsman et al. 2022).
+
+    shares: of the trained weights; the largest is taken with which no direction of one half
+        of parent_dev loses more than max_loss.
+    max_loss: chrF++; lower than the gate's, for dev is not test.
+    """
+
+    shares: Annotated[tuple[_Share, ...], Field(min_length=1)] = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
+    max_loss: Annotated[float, Field(gt=0)] = 0.7
 
 
 class ClassifyControls(Strict):

@@ -29,6 +29,7 @@ FREE = {
     "contamination",
     "parent_dev",
     "parent_test",
+    "interpolation",  # of weights that are trained
     "precisions",
     "zero_shot",
 }

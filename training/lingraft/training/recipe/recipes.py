@@ -13,7 +13,7 @@ from lingraft.training.errors import RecipeError
 from lingraft.training.recipe.adaptation import Adaptation
 from lingraft.training.recipe.bases import merged, with_roots
 from lingraft.training.recipe.calibration import Calibration
-from lingraft.training.recipe.experiment import ClassifyControls, Controls, Transfer
+from lingraft.training.recipe.experiment import ClassifyControls, Controls, Interpolation, Transfer
 from lingraft.training.recipe.explanation import Explanation
 from lingraft.training.recipe.faults import explain, line_of
 from lingraft.training.recipe.identification import Counted, Fitting, Spoken, Strangers
@@ -136,10 +136,11 @@ class GraftRecipe(_Experiment):
     rehearsal: list[Pairs] = Field(default_factory=list)
     dev: Annotated[list[Pairs], Field(min_length=1)]
     test: Annotated[list[Pairs], Field(min_length=1)]
-    # Parent directions: dev calibrates them and tells what precisions cost them, test measures what
-    # was forgotten.
+    # Parent directions: dev calibrates them and tells what precisions cost them, and half of it how
+    # far to interpolate, where that is wanted; test measures what was forgotten.
     parent_dev: list[Pairs] = Field(default_factory=list)
     parent_test: list[Pairs] = Field(default_factory=list)
+    interpolation: Interpolation | None = None
     # Whether directions between the test sets' languages that nobody paired are measured too.
     zero_shot: bool = True
     dev_sentences: Positive = 200

@@ -28,6 +28,9 @@ def as_markdown(report: Document | dict[str, Any]) -> str:
             f"| {f.get('test_set', '')} | {f['direction']} | {f['before']:.1f} | {f['after']:.1f} |"
             for f in forgotten
         ]
+    if (share := document.get("interpolation", {}).get("share", 1.0)) < 1:
+        told = "of what training changed is kept, so that less is forgotten; chosen on dev"
+        lines += ["", f"{100 * share:.0f}% {told}."]
     return "\n".join(lines) + "\n"
 
 

@@ -64,6 +64,15 @@ def translation_report(graft: Graft, *, examples: bool) -> Report:
             for f in graft.forgetting
         ],
     }
+    if graft.interpolated:
+        told = graft.interpolated[graft.served]
+        report["interpolation"] = {
+            "share": told.share,
+            "tried": [
+                {"share": t.share, "direction": t.direction, "lost": round(t.lost, 2)}
+                for t in told.tried
+            ],
+        }
     if graft.calibration:
         report["calibration"] = [_calibrated(d.as_dict()) for d in graft.calibration.directions]
     if graft.explained:

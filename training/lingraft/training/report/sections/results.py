@@ -173,13 +173,18 @@ def retention(report: Document) -> Section | Missing:
             "old text into the training.",
         )
     table = Table(("direction", "test text", "before", "after", "change"), rows)
-    exhibit = Exhibit(
-        "The parent's own languages, before and after",
-        [table],
+    means: Text = (
         "A model that learns something new may lose what it knew. These are the scores of the "
-        "directions that the parent could do before.",
-        do,
+        "directions that the parent could do before."
     )
+    if (share := report.get("interpolation", {}).get("share", 1.0)) < 1:
+        means = words.join(
+            f"{means} Only ",
+            words.number(100 * share, 0),
+            "% of what training changed is kept in the weights, so that less is forgotten: the "
+            "largest share with which dev text of these directions lost little enough.",
+        )
+    exhibit = Exhibit("The parent's own languages, before and after", [table], means, do)
     return Section("retention", title, "Forgotten", [exhibit])
 
 
