@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from lingraft.training.errors import DataError
+from lingraft.training.errors import DataError, RecipeError
 from lingraft.training.experiment.texts import load_data
+from lingraft.training.experiment.typed import typed_translation
 
 Change = Callable[..., Any]
 
@@ -117,3 +118,18 @@ def test_all_faulty_files_of_a_graft_are_named_at_once(
     message = capsys.readouterr().err
     assert "gone.tsv: no such file" in message
     assert "lost.tsv: no such file" in message
+
+
+def test_a_parent_that_cannot_be_asked_about_its_old_text_is_not(toy: Any) -> None:
+    """Without rehearsal, under new pieces, or where nothing of it moves; every fault at once."""
+    recipe = toy.load().model_copy(update={"rehearse": "parent", "rehearsal": []})
+    vocabulary = recipe.vocabulary.model_copy(update={"method": "replace"})
+    for changes, wanted in (
+        ({}, ["and there is none"]),
+        ({"vocabulary": vocabulary}, ["and there is none", "under new pieces"]),
+    ):
+        with pytest.raises(RecipeError) as caught:
+            typed_translation(recipe.model_copy(update=changes), ("en", "fr"))
+        told = [line for line in str(caught.value).splitlines() if "rehearse:" in line]
+        assert len(told) == len(wanted)
+        assert all(part in line for part, line in zip(wanted, told, strict=True))

@@ -13,6 +13,7 @@ from torch import Tensor
 from lingraft.training.errors import ParentError
 from lingraft.training.experiment.stages import through_stages
 from lingraft.training.experiment.texts import load_data
+from lingraft.training.gate.significance import GRAFT
 from lingraft.training.graft import Graft, graft
 from lingraft.training.models.marian import load_model, weights_of
 from lingraft.training.recipe.adaptation import Adaptation
@@ -96,6 +97,20 @@ def test_interpolation_serves_weights_part_of_the_way_back(
     made = graft(recipe.model_copy(update={"interpolation": half}), tmp_path)
     assert [each.share for each in made.interpolated] == [0.5]
     assert _distance(made) == pytest.approx(_distance(full) / 2, rel=1e-3)
+
+
+def test_rehearsal_that_the_parent_teaches_keeps_what_the_parent_does(
+    bench: Any, tmp_path: Path
+) -> None:
+    """Its translations of its own languages stay nearer to the parent's than references leave them,
+    and the child still learns."""
+    old = [bench.source("test", "fr")]
+    kept = bench.recipe("without-forgetting", parent_test=old)
+    told = kept.model_copy(update={"rehearse": "references"})
+    guided, plain = (graft(r, tmp_path / r.rehearse) for r in (kept, told))
+    lost = [sum(each.lost for each in made.forgetting) for made in (guided, plain)]
+    assert lost[0] < lost[1], lost
+    assert guided.test.comparisons[0].scores[GRAFT].mean > 20
 
 
 def test_lora_moves_its_targets_by_a_low_rank_and_is_merged(bench: Any, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from lingraft.training.models.loss import tied_cross_entropy
+from lingraft.training.models.loss import tied_cross_entropy, tied_divergence
 
 D = 8
 
@@ -90,3 +90,29 @@ def test_bf16_stays_near_fp32() -> None:
         rough, _ = tied_cross_entropy(narrow, weight.float(), targets, smoothing=0.1, banned=49)
     assert rough.dtype == torch.float32
     assert float(abs(rough - exact) / exact) < 0.01
+
+
+@pytest.mark.parametrize("positions", [1, 512, 700])
+def test_divergence_from_a_guide_is_pytorchs_with_soft_targets(positions: int) -> None:
+    """Value and both gradients; the references count in the plain loss alone."""
+    hidden, weight, targets = _case(positions, classes=11, banned=10)
+    states, table, _ = _case(positions, classes=11, banned=10)
+    states, table = (states.detach() * 0.7)[:, :5], (table.detach() + 0.3)[:, :5]  # narrower
+    wanted = torch.softmax(states @ table[:10].t(), dim=1)
+    expected = cross_entropy(hidden @ weight[:10].t(), wanted, reduction="sum")
+    expected_grads = torch.autograd.grad(expected, (hidden, weight))
+    value, plain = tied_divergence(hidden, weight, states, table, targets, banned=10)
+    grads = torch.autograd.grad(value, (hidden, weight))
+    torch.testing.assert_close(value.double(), expected, rtol=1e-5, atol=1e-5)
+    for mine, theirs in zip(grads, expected_grads, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-4)
+    _, alone = _reference(hidden, weight, targets, 0.0, 10)
+    torch.testing.assert_close(plain.double(), alone, rtol=1e-5, atol=1e-5)
+
+
+def test_who_agrees_with_the_guide_learns_nothing() -> None:
+    """The parent's own function is a place of rest."""
+    hidden, weight, targets = _case(30, classes=9, banned=8)
+    value, _ = tied_divergence(hidden, weight, hidden, weight, targets, banned=8)
+    for gradient in torch.autograd.grad(value, (hidden, weight)):
+        torch.testing.assert_close(gradient, torch.zeros_like(gradient), rtol=0, atol=1e-5)

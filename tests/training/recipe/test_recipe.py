@@ -123,6 +123,7 @@ METHODS = (
     "select-importance",
     "shuffled-parent",
     "unsupervised",
+    "without-forgetting",
 )
 
 

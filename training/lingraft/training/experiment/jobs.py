@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import MarianMTModel
+
 from lingraft.training.data import corpora
 from lingraft.training.data.batches import Corpus
 from lingraft.training.data.corpora import Row
 from lingraft.training.data.testsets import TestSet
 from lingraft.training.experiment.starts import Start
 from lingraft.training.experiment.texts import Data, mixed
+from lingraft.training.models.marian import TranslationLoss
 from lingraft.training.models.tensors import all_batches, collate, targets
 from lingraft.training.recipe.identity import identity_of
 from lingraft.training.recipe.recipes import GraftRecipe
 from lingraft.training.recipe.settings import Pairs
-from lingraft.training.run.loop import Batch, Job
+from lingraft.training.run.loop import Batch, Collate, Job
 from lingraft.training.vocabulary.codec import Codec, shorten
 
 
@@ -50,7 +56,7 @@ def pairs_job(
         folder=folder,
         corpus=corpus,
         weights=weights,
-        collate=lambda indices: collate(corpus, indices, codec.pad),
+        collate=_collating(corpus, codec.pad, len(sources) if start.guide else None),
         count=targets,
         score_name="chrF++",
         settings=recipe.training,
@@ -59,6 +65,23 @@ def pairs_job(
         adaptation=start.adaptation,
         origin=start.origin,
     )
+
+
+def _collating(corpus: Corpus, pad: int, guided_from: int | None) -> Collate:
+    """How batches are made; with groups from `guided_from` on told apart, as those of rehearsal."""
+
+    def make(indices: NDArray[np.int64]) -> Batch:
+        batch = collate(corpus, indices, pad)
+        if guided_from is not None:
+            batch["guided"] = torch.from_numpy(corpus.group[indices] >= guided_from)
+        return batch
+
+    return make
+
+
+def loss_of(start: Start, model: MarianMTModel, smoothing: float) -> TranslationLoss:
+    """The loss that an arm's model is trained with."""
+    return TranslationLoss(model, smoothing, start.guide() if start.guide else None)
 
 
 def pairs_identity(

@@ -16,7 +16,7 @@ from transformers import MarianMTModel
 
 from lingraft.training.data.corpora import Row
 from lingraft.training.errors import RecipeError, SynthesisError
-from lingraft.training.experiment.jobs import dev_batches, pairs_identity, pairs_job
+from lingraft.training.experiment.jobs import dev_batches, loss_of, pairs_identity, pairs_job
 from lingraft.training.experiment.staging import (
     TRANSLATION,
     require_methods,
@@ -125,7 +125,7 @@ class _Stage:
 
     def _loss(self, model: MarianMTModel) -> TranslationLoss:
         assert self.stage.training is not None
-        return TranslationLoss(model, self.stage.training.label_smoothing)
+        return loss_of(self.start, model, self.stage.training.label_smoothing)
 
     def _score(self, loss: TranslationLoss, job: Job) -> Callable[[], float]:
         """Log-likelihood of the selecting half of dev."""

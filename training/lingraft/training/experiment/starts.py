@@ -40,6 +40,7 @@ class Start:
     make: the model before training; a seed matters only where weights are drawn.
     child_only: it sees the child's text alone, nothing of the parent's.
     adaptation, origin: which of its weights train, and where they come from.
+    guide: makes the model whose predictions rehearsal teaches, where not its references do.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Start:
     child_only: bool = False
     adaptation: Adaptation = field(default_factory=Adaptation)
     origin: Origin = field(default_factory=Origin)
+    guide: Callable[[], MarianMTModel] | None = None
 
     @property
     def inherits(self) -> bool:
@@ -162,9 +164,15 @@ def _from(name: str, recipe: GraftRecipe, parent: ParentModel, derived: ParentMo
     if derived.sha256 != parent.sha256:
         # The row of padding, the last, is nobody's: it never moves.
         rows = [*matches(parent.codec, derived.codec, "match").tolist(), -1]
-    origin = Origin(rows=rows, state=parent.folder)
+    guided = recipe.rehearse == "parent" and name != SHUFFLED  # that one knows no translation
     return Start(
-        name, derived.codec, derived.sha256, make, adaptation=recipe.adaptation, origin=origin
+        name,
+        derived.codec,
+        derived.sha256,
+        make,
+        adaptation=recipe.adaptation,
+        origin=Origin(rows=rows, state=parent.folder),
+        guide=(lambda: load_model(derived.folder)) if guided else None,
     )
 
 

@@ -10,7 +10,7 @@ from transformers import MarianMTModel
 
 from lingraft.training.data.testsets import TestSet
 from lingraft.training.errors import RecipeError
-from lingraft.training.experiment.jobs import dev_batches, pairs_job
+from lingraft.training.experiment.jobs import dev_batches, loss_of, pairs_job
 from lingraft.training.experiment.measuring import Answerer
 from lingraft.training.experiment.seeds import Seeded, train_seeds
 from lingraft.training.experiment.stages import Staged, through_stages
@@ -85,7 +85,7 @@ def _built(
     if staged.weights is not None:
         load_weights(model, staged.weights)
     freeze_padding_row(model)
-    loss = TranslationLoss(model, recipe.training.label_smoothing)
+    loss = loss_of(start, model, recipe.training.label_smoothing)
     return loss, lambda: _mean_chrf(model, start.codec, select)
 
 

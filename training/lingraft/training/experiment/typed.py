@@ -112,6 +112,13 @@ def _moves_fit(recipe: GraftRecipe, moves: tuple[Moved, ...]) -> Iterator[str]:
             "controls.arms: where no parameters move the graft itself begins with random weights, "
             "and random-parent is the same; compare it with scratch"
         )
+    if recipe.rehearse == "parent":
+        if not recipe.rehearsal:
+            yield "rehearse: the parent is asked about [[rehearsal]], and there is none"
+        if recipe.vocabulary.method == "replace":
+            yield "rehearse: under new pieces the parent predicts nothing; rehearse references"
+        if "parameters" not in moves:
+            yield "rehearse: no parameters move, so there is no parent to hold on to"
     if recipe.interpolation and "parameters" not in moves:
         yield "interpolation: no parameters move, so there are none to go back to; leave it out"
     if recipe.interpolation and not recipe.parent_dev:

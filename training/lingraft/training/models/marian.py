@@ -13,7 +13,7 @@ from transformers import GenerationConfig, MarianConfig, MarianMTModel
 from transformers.utils.logging import disable_progress_bar
 
 from lingraft.training.errors import CheckpointError, ParentError
-from lingraft.training.models.loss import tied_cross_entropy
+from lingraft.training.models.loss import tied_cross_entropy, tied_divergence
 from lingraft.training.models.packed import decoder_states
 from lingraft.training.recipe.recipes import Shape
 from lingraft.training.vocabulary.codec import EOS
@@ -205,28 +205,67 @@ def digest_of(model: nn.Module) -> str:
 
 
 class TranslationLoss(nn.Module):
-    """A model and its training loss as one module, so that Accelerate can wrap both."""
+    """A model and its training loss as one module, so that Accelerate can wrap both.
 
-    def __init__(self, model: MarianMTModel, smoothing: float) -> None:
+    guide: in training, rows that a batch calls `guided` are taught its predictions rather than
+        their references (learning without forgetting: Li & Hoiem 2016). It has the model's pieces,
+        and is no part of the module: nothing trains, saves or counts it.
+    """
+
+    def __init__(
+        self, model: MarianMTModel, smoothing: float, guide: MarianMTModel | None = None
+    ) -> None:
         super().__init__()
         self.model = model
         self._smoothing = smoothing
+        self._guide = [guide.eval().requires_grad_(False)] if guide is not None else []
 
     def forward(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Sums over the batch's targets, in nats: smoothed loss, plain negative log-likelihood.
 
         batch: source [B,S] and decoder_input [B,T] padded with the padding id, labels [B,T] padded
-        with -100.
+        with -100; perhaps guided [B], bool.
         """
-        pad = self.model.config.pad_token_id
         keep = batch["labels"] != -100
-        hidden = self._states(batch, keep)
+        hidden, labels = in_autocast_type(self._states(batch, keep)), batch["labels"][keep]
+        if not (self.training and self._guide and "guided" in batch and batch["guided"].any()):
+            return self._told(hidden, labels)
+        rows = batch["guided"]
+        guided = rows.unsqueeze(1).expand_as(keep)[keep]
+        told, shown = (
+            self._told(hidden[~guided], labels[~guided]),
+            self._shown(
+                hidden[guided], {name: part[rows] for name, part in batch.items()}, labels[guided]
+            ),
+        )
+        return told[0] + shown[0], told[1] + shown[1]
+
+    def _told(self, hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Losses at positions whose references teach."""
         return tied_cross_entropy(
-            in_autocast_type(hidden),
+            hidden,
             self.model.get_input_embeddings().weight,
-            batch["labels"][keep],
+            labels,
             smoothing=self._smoothing,
-            banned=pad,
+            banned=self.model.config.pad_token_id,
+        )
+
+    def _shown(
+        self, hidden: Tensor, batch: dict[str, Tensor], labels: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Losses at positions of a batch that the guide teaches."""
+        guide = self._guide[0].to(hidden.device)
+        with torch.no_grad():
+            states = decoder_states(
+                guide.model, batch["source"], batch["decoder_input"], batch["labels"] != -100
+            )
+        return tied_divergence(
+            hidden,
+            self.model.get_input_embeddings().weight,
+            in_autocast_type(states),
+            guide.get_input_embeddings().weight,
+            labels,
+            banned=self.model.config.pad_token_id,
         )
 
     def _states(self, batch: dict[str, Tensor], keep: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from lingraft.training.data import corpora
 from lingraft.training.data.corpora import Row
 from lingraft.training.data.testsets import TestSet
 from lingraft.training.errors import TrainingError
-from lingraft.training.experiment.jobs import pairs_job
+from lingraft.training.experiment.jobs import loss_of, pairs_job
 from lingraft.training.experiment.preparing import prepare
 from lingraft.training.experiment.starts import SCRATCH, Start, begin
 from lingraft.training.experiment.texts import Data, load_data
@@ -116,7 +116,7 @@ def _speed(start: Start, recipe: GraftRecipe, data: Data, job: Job) -> Speed:
     def answer() -> int:
         return sum(len(translate(model, start.codec, test)) for test in some)
 
-    return measured(job, TranslationLoss(model, recipe.training.label_smoothing), answer)
+    return measured(job, loss_of(start, model, recipe.training.label_smoothing), answer)
 
 
 def _few(tests: Sequence[TestSet]) -> list[TestSet]:

@@ -76,8 +76,7 @@ class PretrainRecipe(_Recipe):
     """A parent from nothing, or from an earlier one of the same pieces and shape."""
 
     task: Literal["pretrain"]
-    # A model to train on: a folder, an embedded starter or a hub id. Vocabulary and model then say
-    # what it must be, and nothing is learnt of the vocabulary's texts.
+    # A model to train on: folder, embedded starter or hub id. Vocabulary and model say what it is.
     start: str | None = None
     vocabulary: Vocabulary
     model: Shape
@@ -118,8 +117,7 @@ class _Experiment(_Recipe):
     contamination: Contamination = Contamination()
     calibration: Calibration = Calibration()
     monolingual: list[Monolingual] = Field(default_factory=list)
-    # Graphs of the bundle; the first is what the server takes unasked.
-    precisions: list[Precision] = Field(default=BOTH, min_length=1)
+    precisions: list[Precision] = Field(default=BOTH, min_length=1)  # the first is the default
 
 
 class GraftRecipe(_Experiment):
@@ -132,17 +130,18 @@ class GraftRecipe(_Experiment):
     selection: Selection | None = None
     explanation: Explanation | None = None
     train: list[Pairs] = Field(default_factory=list, validate_default=True)
-    # Parent text mixed in against forgetting; the control from scratch never sees it.
+    # Parent text against forgetting, not for the control from scratch; it teaches its references or
+    # what the parent predicts (learning without forgetting: Li & Hoiem 2016).
     rehearsal: list[Pairs] = Field(default_factory=list)
+    rehearse: Literal["references", "parent"] = "references"
     dev: Annotated[list[Pairs], Field(min_length=1)]
     test: Annotated[list[Pairs], Field(min_length=1)]
-    # Parent directions: dev calibrates them and tells what precisions cost them, and half of it how
-    # far to interpolate, where that is wanted; test measures what was forgotten.
+    # Parent directions: dev calibrates them, tells what precisions cost and how far to interpolate;
+    # test measures what was forgotten.
     parent_dev: list[Pairs] = Field(default_factory=list)
     parent_test: list[Pairs] = Field(default_factory=list)
     interpolation: Interpolation | None = None
-    # Whether directions between the test sets' languages that nobody paired are measured too.
-    zero_shot: bool = True
+    zero_shot: bool = True  # measure directions of the test sets' languages that nobody paired too
     dev_sentences: Positive = 200
     parity_sentences: Positive = 200
 
