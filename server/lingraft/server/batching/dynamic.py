@@ -22,9 +22,13 @@ _RUN_PIECES, _PADDING_SHARE = 32, 8
 
 @dataclass(frozen=True)
 class Document:
-    """A document to classify: its ids, those around the text included."""
+    """A document to classify: its ids, those around the text included.
+
+    cut: whether the text went on, and the model does not read so much.
+    """
 
     ids: tuple[int, ...]
+    cut: bool = False
 
     @property
     def tokens(self) -> int:

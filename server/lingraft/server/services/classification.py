@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Set
 from functools import partial
 from typing import Any
 
@@ -16,7 +17,6 @@ from lingraft.server.services.common import (
     invalid,
     page_of,
     refuse,
-    too_long,
     unfilled,
     unsupported,
 )
@@ -52,7 +52,8 @@ class ClassificationService(classification_pb2_grpc.ClassificationServiceService
         deadline = self._edge.deadline(context)
         read = partial(_read, self._edge, model)
         readings = await asyncio.to_thread(read_each, request.documents, read)
-        compose = partial(_result, model, request)
+        cut = {at for at, read in enumerate(readings) if isinstance(read, Document) and read.cut}
+        compose = partial(_result, model, request, cut)
         results = await answer_each(model.scheduler, readings, compose, deadline)
         return classification_pb2.ClassifyTextResponse(
             results=results, request_id=request.request_id
@@ -111,21 +112,25 @@ def _read(
     check_text(edge, document.content, field)
     pieces = model.codec.pieces(document.content, document.language)
     ids = model.codec.classification_ids(pieces)
-    limit = model.bundle.limits.max_source_tokens
-    if len(ids) > limit:
-        raise too_long(field, limit, len(ids), "tokens")
-    return Document(ids)
+    over = len(ids) - model.bundle.limits.max_source_tokens
+    if over <= 0:
+        return Document(ids)
+    # As texts were read in training and on test: what is over is left out, not what frames them.
+    return Document(model.codec.classification_ids(pieces[:-over]), cut=True)
 
 
 def _result(
     model: Classifier,
     request: classification_pb2.ClassifyTextRequest,
+    cut: Set[int],
     outcome: Scores | RequestError | InternalError,
     place: int,
 ) -> classification_pb2.ClassificationResult:
     if not isinstance(outcome, Scores):
         return classification_pb2.ClassificationResult(error=to_status(outcome))
     answer = _classification(model, request, request.documents[place], outcome)
+    if place in cut:
+        answer.warnings.append(common_pb2.WARNING_TRUNCATED)
     return classification_pb2.ClassificationResult(classification=answer)
 
 
