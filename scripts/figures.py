@@ -2,7 +2,8 @@
 
     python scripts/figures.py
 
-No figure stands in two places by hand: what a bundle's own manifest says is what these say.
+No figure stands in two places by hand: what a bundle's own manifest says is what these say, below
+what models/ASKED.md says of what was asked.
 """
 
 from __future__ import annotations
@@ -95,9 +96,9 @@ def _value(metric: dict[str, Any] | None) -> float | None:
     return None if metric is None else round(metric.get("value", 0.0), 2)
 
 
-def as_markdown(found: Figures) -> str:
-    """The table for people."""
-    lines = [_HEAD, _PARENT]
+def as_markdown(found: Figures, asked: str = "") -> str:
+    """The table for people, after what was asked of the models and what became of it."""
+    lines = [_HEAD, _PARENT, asked] if asked else [_HEAD, _PARENT]
     if found["translation"]:
         lines += _table("Translation, chrF++", found["translation"], _OF_TRANSLATION)
     if found["classification"]:
@@ -119,11 +120,16 @@ def _cell(value: object) -> str:
     return f"{value[0]} to {value[1]}" if isinstance(value, list) else str(value)
 
 
+def asked() -> str:
+    """What was asked of the embedded models and what is reached; written by hand."""
+    return (MODELS / "ASKED.md").read_text(encoding="utf-8")
+
+
 def main() -> int:
     """Writes both files."""
     found = figures()
     (MODELS / "figures.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    (MODELS / "README.md").write_text(as_markdown(found), encoding="utf-8")
+    (MODELS / "README.md").write_text(as_markdown(found, asked()), encoding="utf-8")
     return 0
 
 

@@ -26,6 +26,7 @@ from lingraft.training.export.native import nativise, store_twin
 from lingraft.training.export.precisions import changes
 from lingraft.training.export.runtime import Ids
 from lingraft.training.export.storing import store
+from lingraft.training.export.tables import pack_tables
 from lingraft.v1 import bundle_pb2 as pb
 from lingraft.v1.common_pb2 import Metric
 
@@ -152,10 +153,12 @@ def _build_graphs(
         plain = build(config, state)
         for precision in wanted:
             file = work / graph_path(name, precision)
-            store(changes(precision)[place](plain), file)
+            smaller = pack_tables(plain) if precision == pb.PRECISION_INT8 else plain
+            store(changes(precision)[place](smaller), file)
             if precision == pb.PRECISION_INT8:
-                store_twin(nativise(plain), file)
-        del plain  # before the next one is built: it may take gigabytes
+                store_twin(nativise(smaller), file)
+            del smaller
+        del plain  # before the next one is built: they may take gigabytes
     return {
         each: parity.TranslationGraphs(*(work / graph_path(name, each) for name in builders))
         for each in wanted
