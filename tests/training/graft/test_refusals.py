@@ -121,7 +121,7 @@ def test_all_faulty_files_of_a_graft_are_named_at_once(
 
 
 def test_a_parent_that_cannot_be_asked_about_its_old_text_is_not(toy: Any) -> None:
-    """Without rehearsal, under new pieces, or where nothing of it moves; every fault at once."""
+    """Without rehearsal, or under new pieces; every fault at once."""
     recipe = toy.load().model_copy(update={"rehearse": "parent", "rehearsal": []})
     vocabulary = recipe.vocabulary.model_copy(update={"method": "replace"})
     for changes, wanted in (

@@ -60,7 +60,7 @@ def test_ngrams_inside_words_count_as_tfidf_counts_them(codec: Codec) -> None:
 
 
 def test_the_logits_are_the_sum_of_the_rows_times_their_shares(codec: Codec) -> None:
-    """With PyTorch over a padded batch as text by text with NumPy."""
+    """Over a padded batch as text by text."""
     wide, rows = _table(codec), _rows(codec, TEXTS)
     table, expected = wide.table.numpy(), []
     for row in rows:

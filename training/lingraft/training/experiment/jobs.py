@@ -88,6 +88,8 @@ def pairs_identity(
     start: Start, recipe: GraftRecipe, texts: Sequence[Sequence[Row]], data: Data
 ) -> str:
     """What a resumed run of this arm shares with the one that began."""
+    if not start.guide:  # to what is not guided, it is the same recipe
+        recipe = recipe.model_copy(update={"rehearse": "references"})
     return identity_of(recipe, [*texts, *data.select_rows], start.sha256)
 
 

@@ -168,7 +168,10 @@ def _held(data: Data) -> list[Held]:
     if sizes[3]:
         result.append(Held("parent_test", sum(sizes[3]), "to see what was forgotten"))
     if sizes[4]:
-        result.append(Held("parent_dev", sum(sizes[4]), "to calibrate the parent's directions"))
+        told = "to calibrate the parent's directions"
+        if any(test.sources for test in data.parent_select):
+            told += ", and half of it to choose how far to go back"
+        result.append(Held("parent_dev", sum(sizes[4]), told))
     return result
 
 

@@ -46,9 +46,9 @@ class Controls(Strict):
     """Arms that the graft must beat, under the same budget and grid unless it is told otherwise.
 
     arms: scratch, the child's text alone; random-parent, everything as the graft has it but the
-        parent's weights; shuffled-parent, as the graft, from a parent trained on shuffled targets;
-        random-rows, as the graft, but the rows of new pieces are random, which explains the gain
-        and is nothing to beat.
+        parent's weights and predictions; shuffled-parent, the same, from a parent trained on
+        shuffled targets; random-rows, as the graft, but the rows of new pieces are random, which
+        explains the gain and is nothing to beat.
     steps: training steps of the controls; unset, as the graft's.
     learning_rates: tried for the controls; unset, the grid's. A graft that must not forget wants a
         rate at which nothing is learnt from scratch.
@@ -81,7 +81,8 @@ class Controls(Strict):
 
 
 class Interpolation(Strict):
-    """Part of the way back to the weights before training (WiSE-FT: Wortsman et al. 2022).
+    """Part of the way back to the weights before training, and before all stages (WiSE-FT: Wortsman
+    et al. 2022). Which seed is served is decided before.
 
     shares: of the trained weights; the largest is taken with which no direction of one half
         of parent_dev loses more than max_loss.

@@ -1,4 +1,5 @@
-"""The arms of an experiment: graft and control, tuned over the same grid.
+"""The arms of an experiment: graft and control, tuned over the same grid unless the recipe gives
+controls learning rates of their own.
 
 Grid points are compared by the log-likelihood of dev, which tells two short runs apart long before
 either translates well enough for chrF++ to do so. A trial is the same share of an arm's whole run.

@@ -1,15 +1,13 @@
 """N-grams as rows of a table, by the hashing trick (Weinberger et al. 2009).
 
-Symbols are what a model reads: characters of a language identifier, pieces of a classifier. The
-hash is integer arithmetic that NumPy, PyTorch and an ONNX graph (`export/hashing.py`) do alike: no
+Symbols are what is counted: kinds of characters of a language identifier, letters of a classifier.
+The hash is integer arithmetic that NumPy and an ONNX graph (`export/hashing.py`) do alike: no
 product reaches 2^63.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,18 +16,7 @@ FACTOR, MODULUS = 1_000_003, 2**31 - 1  # of the rolling hash; the modulus is a 
 _SPREAD, _SALT = (7, 2), 7919
 
 
-class Integers(Protocol):
-    """An int64 array of NumPy or a tensor of PyTorch."""
-
-    @property
-    def shape(self) -> Sequence[int]: ...
-    def __getitem__(self, key: Any, /) -> Any: ...
-    def __add__(self, other: Any, /) -> Any: ...
-    def __mul__(self, other: Any, /) -> Any: ...
-    def __mod__(self, other: Any, /) -> Any: ...
-
-
-Symbols = TypeVar("Symbols", bound=Integers)
+Symbols = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -50,7 +37,8 @@ class NGrams:
         The n-gram at a place begins with the symbol there. Orders above S have none and are left
         out.
         """
-        hashes, found = symbols % MODULUS, []
+        hashes: Symbols = symbols % MODULUS
+        found: list[Symbols] = []
         for order in range(1, min(self.orders, symbols.shape[-1]) + 1):
             if order > 1:  # an n-gram fewer than of the order before
                 hashes = (hashes[..., :-1] * FACTOR + symbols[..., order - 1 :]) % MODULUS
@@ -58,7 +46,7 @@ class NGrams:
             found.append((hashes * factor + summand) % self.buckets)
         return found
 
-    def rows(self, symbols: NDArray[np.int64]) -> NDArray[np.int64]:
+    def rows(self, symbols: Symbols) -> Symbols:
         """The bucket of every n-gram of one text's symbols [S], unigrams first."""
         return np.concatenate(self.by_order(symbols))
 
