@@ -60,9 +60,7 @@ class Graft:
     dev: Measured
     test: Measured
     zero_shot: Measured  # directions between the test sets' languages that nobody ever paired
-    interpolated: tuple[
-        Interpolated, ...
-    ]  # of every seed, where the recipe goes part of the way back
+    interpolated: tuple[Interpolated, ...]  # by seed; none where the recipe does not go back
     forgetting: list[Forgetting]
     decision: Decision
     calibration: TranslationCalibration | None

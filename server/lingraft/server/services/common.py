@@ -102,13 +102,12 @@ def check_text(edge: Edge, text: str, field: str) -> None:
         message = "the text is empty or white space only"
         raise EmptyTextError(f"{field}: {message}", [Violation(field, message)])
     if len(text) > edge.max_text_characters:
-        raise too_long(field, edge.max_text_characters, len(text), "characters")
+        raise _too_long(field, edge.max_text_characters, len(text))
 
 
-def too_long(field: str, limit: int, actual: int, unit: str) -> InputTooLongError:
-    """A text over a limit."""
-    message = f"the text has {actual} {unit}, the limit is {limit}"
-    metadata = {"limit": str(limit), "actual": str(actual), "unit": unit}
+def _too_long(field: str, limit: int, actual: int) -> InputTooLongError:
+    message = f"the text has {actual} characters, the limit is {limit}"
+    metadata = {"limit": str(limit), "actual": str(actual), "unit": "characters"}
     return InputTooLongError(f"{field}: {message}", [Violation(field, message)], metadata)
 
 

@@ -50,9 +50,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
-        grad_hidden, grad_weight = ctx.saved_tensors
-        scale = grads[0]
-        return grad_hidden * scale.to(grad_hidden.dtype), grad_weight * scale, None, None, None
+        return *_scaled(ctx, grads[0]), None, None, None
 
 
 class _ChunkedDivergence(torch.autograd.Function):
@@ -92,10 +90,13 @@ class _ChunkedDivergence(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None, None, None]:
-        grad_hidden, grad_weight = ctx.saved_tensors
-        scale = grads[0]
-        scaled = grad_hidden * scale.to(grad_hidden.dtype), grad_weight * scale
-        return *scaled, None, None, None, None
+        return *_scaled(ctx, grads[0]), None, None, None, None
+
+
+def _scaled(ctx: Any, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """The gradients that the forward pass has made, of states and table."""
+    grad_hidden, grad_weight = ctx.saved_tensors
+    return grad_hidden * scale.to(grad_hidden.dtype), grad_weight * scale
 
 
 def _logprobs(states: Tensor, table: Tensor, banned: int) -> Tensor:

@@ -207,9 +207,8 @@ def digest_of(model: nn.Module) -> str:
 class TranslationLoss(nn.Module):
     """A model and its training loss as one module, so that Accelerate can wrap both.
 
-    guide: in training, rows that a batch calls `guided` are taught its predictions rather than
-        their references (learning without forgetting: Li & Hoiem 2016). It has the model's pieces,
-        and is no part of the module: nothing trains, saves or counts it.
+    guide: teaches rows that a batch calls `guided`, in training, instead of their references
+        (learning without forgetting: Li & Hoiem 2016); of the same pieces, no part of the module.
     """
 
     def __init__(
@@ -232,12 +231,9 @@ class TranslationLoss(nn.Module):
             return self._told(hidden, labels)
         rows = batch["guided"]
         guided = rows.unsqueeze(1).expand_as(keep)[keep]
-        told, shown = (
-            self._told(hidden[~guided], labels[~guided]),
-            self._shown(
-                hidden[guided], {name: part[rows] for name, part in batch.items()}, labels[guided]
-            ),
-        )
+        asked = {name: part[rows] for name, part in batch.items()}
+        told = self._told(hidden[~guided], labels[~guided])
+        shown = self._shown(hidden[guided], asked, labels[guided])
         return told[0] + shown[0], told[1] + shown[1]
 
     def _told(self, hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

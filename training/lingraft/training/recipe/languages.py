@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from lingraft.training.errors import RecipeError
 
 ISO_639_3 = {
@@ -27,6 +29,13 @@ ISO_639_3 = {
     "yo": "yor",
     "zu": "zul",
 }
+
+_TAG = re.compile(r">>[^<>\s]+<<")
+
+
+def is_tag(piece: str) -> bool:
+    """Whether a piece asks for a language, whichever."""
+    return _TAG.fullmatch(piece) is not None
 
 
 def tag(language: str) -> str:

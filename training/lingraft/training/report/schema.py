@@ -226,8 +226,7 @@ class Document(TypedDict, total=False):
     transfer: Transfer
     slices: list[Slices]
     forgetting: list[Forgetting]
-    # share of the trained weights, the rest being those before; tried: share, direction, lost
-    interpolation: dict[str, Any]
+    interpolation: dict[str, Any]  # share of the trained weights; tried: share, direction, lost
     explanation: dict[str, Any]  # layers, barrier, shuffled, checkpoints, economy
     calibration: list[Calibration]
     contamination: Contamination

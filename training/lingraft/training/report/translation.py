@@ -7,6 +7,7 @@ from statistics import mean
 from typing import Any
 
 from lingraft.training.data.corpora import Row
+from lingraft.training.experiment.interpolating import Interpolated
 from lingraft.training.experiment.measuring import Measured
 from lingraft.training.experiment.unpaired import shown_name
 from lingraft.training.gate.significance import GRAFT
@@ -65,14 +66,7 @@ def translation_report(graft: Graft, *, examples: bool) -> Report:
         ],
     }
     if graft.interpolated:
-        told = graft.interpolated[graft.served]
-        report["interpolation"] = {
-            "share": told.share,
-            "tried": [
-                {"share": t.share, "direction": t.direction, "lost": round(t.lost, 2)}
-                for t in told.tried
-            ],
-        }
+        report["interpolation"] = _interpolation(graft.interpolated[graft.served])
     if graft.calibration:
         report["calibration"] = [_calibrated(d.as_dict()) for d in graft.calibration.directions]
     if graft.explained:
@@ -82,6 +76,14 @@ def translation_report(graft: Graft, *, examples: bool) -> Report:
     if examples:
         report["examples"] = _examples(graft)
     return report
+
+
+def _interpolation(found: Interpolated) -> Report:
+    tried = [
+        {"share": each.share, "direction": each.direction, "lost": round(each.lost, 2)}
+        for each in found.tried
+    ]
+    return {"share": found.share, "tried": tried}
 
 
 def _results(graft: Graft, measured: Measured) -> list[Report]:

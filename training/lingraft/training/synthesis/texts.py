@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -12,13 +11,13 @@ from lingraft.training.data.batches import Corpus, Ids
 from lingraft.training.data.corpora import Row
 from lingraft.training.data.tables import Table, read_tables
 from lingraft.training.errors import DataError, SynthesisError
+from lingraft.training.recipe.languages import is_tag
 from lingraft.training.recipe.synthesis import Monolingual
 from lingraft.training.vocabulary.codec import UNK, Codec
 
 Weights = tuple[float, ...]
 Encode = Callable[[str, str], tuple[list[int], list[int]]]  # text, language: source and target ids
 _WORD_START = "▁"
-_TAG = re.compile(r">>[^<>\s]+<<")
 
 
 def read_texts(sources: Sequence[Monolingual]) -> list[list[Row]]:
@@ -93,6 +92,6 @@ def ordinary(codec: Codec) -> NDArray[np.int32]:
     ids = [
         i
         for i in range(codec.pad)
-        if not any(kind(i) for kind in special) and not _TAG.fullmatch(spm.id_to_piece(i))
+        if not any(kind(i) for kind in special) and not is_tag(spm.id_to_piece(i))
     ]
     return np.array(ids, dtype=np.int32)

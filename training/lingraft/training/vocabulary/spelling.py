@@ -8,20 +8,19 @@ V pieces with padding, S ids of a text, U letters of it.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lingraft.training.recipe.languages import is_tag
 from lingraft.training.vocabulary.codec import EOS, Codec
 
 PLANE = 1 << 16
 SPACE = 32
 NO_BYTE = -1
 AHEAD = 3  # bytes of one letter after its first
-_TAG = re.compile(r">>[^<>\s]+<<")
 _BLANK = "\N{LOWER ONE EIGHTH BLOCK}"  # how SentencePiece writes a space
 
 Codes = NDArray[np.int64]
@@ -67,7 +66,7 @@ def spelling_of(codec: Codec) -> Spelling:
         text = codec.spm.id_to_piece(index).replace(_BLANK, " ")
         if codec.spm.is_byte(index):
             octets[index], text = int(text[1:-1], 16), ""  # <0x41>
-        elif codec.spm.is_control(index) or codec.spm.is_unknown(index) or _TAG.fullmatch(text):
+        elif codec.spm.is_control(index) or codec.spm.is_unknown(index) or is_tag(text):
             text = ""
         texts.append(" " if index == EOS else text)
     codes = np.zeros((codec.pad + 1, max(map(len, texts))), dtype=np.uint16)

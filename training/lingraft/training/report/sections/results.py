@@ -181,8 +181,8 @@ def retention(report: Document) -> Section | Missing:
         means = words.join(
             f"{means} Only ",
             words.number(100 * share, 0),
-            "% of what training changed is kept in the weights, so that less is forgotten: the "
-            "largest share with which dev text of these directions lost little enough.",
+            "% of what training changed is kept in the weights, so that less is forgotten; dev "
+            "text of these directions has chosen the share.",
         )
     exhibit = Exhibit("The parent's own languages, before and after", [table], means, do)
     return Section("retention", title, "Forgotten", [exhibit])
