@@ -12,7 +12,7 @@ from lingraft.training.export import to_arrays
 from lingraft.training.export.graph import weight_bytes
 from lingraft.training.export.marian import encoder_graph
 from lingraft.training.export.runtime import open_session
-from lingraft.training.export.storing import store
+from lingraft.training.export.storing import share, store
 
 
 def _graph(model: Any) -> onnx.ModelProto:
@@ -47,3 +47,33 @@ def test_the_same_graph_gives_the_same_files(model: Any, tmp_path: Path) -> None
         store(_graph(model), tmp_path / name / "encoder.onnx", largest=0)
     for file in ("encoder.onnx", "encoder.onnx.data"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+def test_what_another_graph_holds_too_stands_in_its_file_alone(model: Any, tmp_path: Path) -> None:
+    """The second graph is small, and answers as if it had its weights itself."""
+    first, second, plain = (tmp_path / f"{name}.onnx" for name in ("first", "second", "plain"))
+    store(_graph(model), first)
+    store(_graph(model), plain)
+    graph = _graph(model)
+    share(graph, first, {tensor.name for tensor in graph.graph.initializer})
+    store(graph, second)
+    assert second.stat().st_size < plain.stat().st_size * 0.6
+    feeds = {"input_ids": np.array([[5, 6, 7, 0]]), "lengths": np.array([4])}
+    answers = [open_session(path).run(None, feeds) for path in (plain, second)]
+    for one, other in zip(*answers, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_nothing_is_shared_under_another_name_or_with_other_bytes(
+    model: Any, tmp_path: Path
+) -> None:
+    """Names say what to look for, and only equal bytes are found."""
+    store(_graph(model), tmp_path / "first.onnx")
+    unnamed, changed = _graph(model), _graph(model)
+    share(unnamed, tmp_path / "first.onnx", ())
+    assert weight_bytes(unnamed) == weight_bytes(_graph(model))
+    for tensor in changed.graph.initializer:
+        if len(tensor.raw_data) >= 4096:
+            tensor.raw_data = bytes(reversed(tensor.raw_data))
+    share(changed, tmp_path / "first.onnx")
+    assert weight_bytes(changed) == weight_bytes(_graph(model))

@@ -10,7 +10,6 @@ weights are those in the standard graph's file.
 
 from __future__ import annotations
 
-import mmap
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,13 +17,13 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 
 from lingraft.training.export.graph import Array, serialise
 from lingraft.training.export.quantize import integer_weights
+from lingraft.training.export.storing import DATA_SUFFIX, share
 
 DOMAIN = "lingraft"
-_SHARED_BYTES = 4096  # smaller constants stand in both files
 _NONE, _RELU, _SWISH, _GELU, _GELU_TANH = range(5)  # Activation of simd.h
 
 
@@ -38,36 +37,18 @@ def nativise(model: onnx.ModelProto) -> onnx.ModelProto:
     return result
 
 
-def store_twin(native: onnx.ModelProto, standard: Path) -> Path:
+def store_twin(native: onnx.ModelProto, standard: Path, *others: Path) -> Path:
     """Write a rewritten graph beside the `standard` int8 graph; its path, `NAME.native.onnx`.
 
-    Large constants are found in the standard graph's file, or in its `.data`, and referred to.
+    Large constants are found in the standard graph's file, in its `.data`, or in the files that it
+    refers to itself, `others`; and referred to.
     """
     twin = standard.with_suffix(".native.onnx")
-    files = [path for path in (standard, Path(f"{standard}.data")) if path.exists()]
-    for file in files:
-        with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, prot=mmap.PROT_READ) as held:
-            _share(native, held, file.name)
+    for file in (standard, Path(f"{standard}{DATA_SUFFIX}"), *others):
+        if file.exists():
+            share(native, file)
     twin.write_bytes(serialise(native))
     return twin
-
-
-def _share(model: onnx.ModelProto, content: mmap.mmap, location: str) -> None:
-    place = 0
-    for tensor in model.graph.initializer:
-        raw = tensor.raw_data
-        if len(raw) < _SHARED_BYTES:
-            continue
-        found = content.find(raw, place)  # mostly in the same order
-        if found < 0:
-            found = content.find(raw)
-        if found < 0:
-            continue
-        place = found + len(raw)
-        tensor.ClearField("raw_data")
-        tensor.data_location = TensorProto.EXTERNAL
-        for key, value in (("location", location), ("offset", found), ("length", len(raw))):
-            tensor.external_data.add(key=key, value=str(value))
 
 
 def native_operators(model: onnx.ModelProto) -> list[str]:

@@ -1,10 +1,13 @@
-"""Graphs as files: with their weights in them, or beside them where that would pass 2 GB.
+"""Graphs as files: with their weights in them, beside them where that would pass 2 GB, or in the
+file of another graph that has them too.
 
 ONNX Runtime reads a graph's file as one protobuf message, which has at most 2^31 - 1 bytes.
 """
 
 from __future__ import annotations
 
+import mmap
+from collections.abc import Collection
 from pathlib import Path
 
 import onnx
@@ -36,6 +39,26 @@ def store(model: onnx.ModelProto, path: Path, largest: int = LARGEST_MESSAGE) ->
     path.write_bytes(serialise(model))
     onnx.checker.check_model(str(path))
     return [path, data]
+
+
+def share(model: onnx.ModelProto, file: Path, names: Collection[str] | None = None) -> None:
+    """Make `model` refer to its large tensors where `file`, in the same folder, holds their bytes.
+
+    names: tensors that are looked for; all of them if None, which reads the whole file for each
+        that is not there.
+    """
+    place = 0
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, prot=mmap.PROT_READ) as content:
+        for tensor in model.graph.initializer:
+            raw = tensor.raw_data
+            if len(raw) < _SMALL or (names is not None and tensor.name not in names):
+                continue
+            found = content.find(raw, place)  # mostly in the same order
+            if found < 0:
+                found = content.find(raw)
+            if found >= 0:
+                place = found + len(raw)
+                _refer(tensor, file.name, found, len(raw))
 
 
 def _refer(tensor: onnx.TensorProto, location: str, offset: int, length: int) -> None:
