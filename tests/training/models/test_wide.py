@@ -96,7 +96,18 @@ def test_a_table_is_added_and_the_head_weighed_in_the_model_itself(codec: Codec)
     head, wide = logits(model, rows), _table(codec)
     model.count(wide, 0.5)
     table = wide(pad_rows(rows, codec.pad)).numpy()
-    np.testing.assert_allclose(logits(model, rows), 0.5 * head + table, rtol=1e-4, atol=1e-5)
+    known = np.array([[wide.words.spelling.known(np.array(row))] for row in rows])
+    np.testing.assert_allclose(
+        logits(model, rows), 0.5 * known * head + table, rtol=1e-4, atol=1e-5
+    )
+
+
+def test_the_less_of_a_text_has_pieces_the_less_the_encoder_has_to_say(codec: Codec) -> None:
+    """Whole words of the vocabulary's language: all of it; another script, spelt by bytes: only
+    what its spaces and its end are."""
+    spelling = spelling_of(codec)
+    shares = [spelling.known(np.array(row)) for row in _rows(codec, ["the kettle", "हाय", ""])]
+    assert shares == [1.0, pytest.approx(2 / 11), 1.0]  # three letters of three bytes each
 
 
 def test_no_gradient_step_moves_a_table(codec: Codec) -> None:

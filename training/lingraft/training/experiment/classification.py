@@ -98,10 +98,11 @@ class _Judge:
         self._classes = len(labels.names)
         self._counted = counted
         self._tables = [counted.logits(self._ids)] if counted else []
+        self._known = counted.known(self._ids) if counted else np.ones(1, np.float32)
 
     def score(self, model: SequenceClassifier) -> float:
         """Macro-F1, in points of 100, of a classifier whose table is not in it yet."""
-        parts = [logits(model, self._ids), *self._tables]
+        parts = self._parts(model)
         weights = fit_weights(parts, self._truth) if self._tables else (1.0,)
         found = np.tensordot(weights, np.stack(parts), axes=1)
         return macro_f1(found.argmax(axis=1).tolist(), self._truth.tolist(), self._classes)
@@ -109,9 +110,11 @@ class _Judge:
     def finish(self, model: SequenceClassifier) -> None:
         """Put the table, if there is one, into a trained classifier."""
         if self._counted:
-            parts = [logits(model, self._ids), *self._tables]
-            head, table = fit_weights(parts, self._truth)
+            head, table = fit_weights(self._parts(model), self._truth)
             model.count(self._counted.table(model.pad, table), head)
+
+    def _parts(self, model: SequenceClassifier) -> list[NDArray[np.float32]]:
+        return [logits(model, self._ids) * self._known, *self._tables]
 
 
 def _corpus(

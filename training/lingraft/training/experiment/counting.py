@@ -51,6 +51,12 @@ class Counted:
         """[N, C], as the table gives them beside an encoder."""
         return np.asarray(_counts(ids, self.words) @ self.rows, dtype=np.float32)
 
+    def known(self, ids: Rows) -> NDArray[np.float32]:
+        """[N, 1], what the encoder's logits are multiplied by: the share of pieces, not bytes."""
+        spelling = self.words.spelling
+        shares = [spelling.known(np.asarray(row, dtype=np.int64)) for row in ids]
+        return np.asarray(shares, dtype=np.float32)[:, None]
+
     def table(self, pad: int, weight: float) -> WideTable:
         """The part of a model that adds these logits, times `weight`."""
         return WideTable(self.words, torch.from_numpy(self.rows * np.float32(weight)), pad)

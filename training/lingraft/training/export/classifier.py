@@ -1,6 +1,7 @@
 """A text classifier as an ONNX graph: Marian encoder, mean over real positions, linear head.
 
-Beside them there may be a table of hashed n-grams of letters, whose rows the graph finds by itself.
+Beside them there may be a table of hashed n-grams of letters, whose rows the graph finds by itself;
+the head then counts by the share of pieces that are no bytes.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from lingraft.training.export.graph import GraphBuilder
 from lingraft.training.export.hashing import HashedTable, ngram_rows, summed_rows
 from lingraft.training.export.layers import padding_bias
 from lingraft.training.export.marian import encode
-from lingraft.training.export.spelling import spelled
+from lingraft.training.export.spelling import known, spelled
 from lingraft.training.export.weights import Architecture, Floats, StateDict, Weights
 from lingraft.training.vocabulary.spelling import SPACE, Spelling
 
@@ -57,7 +58,8 @@ def classifier_graph(
     if wide is None:
         g.op("Add", product, bias, name="logits")
     else:
-        g.op("Add", g.op("Add", product, bias), _counted(g, wide), name="logits")
+        read = g.op("Mul", g.op("Add", product, bias), known(g, wide.spelling))
+        g.op("Add", read, _counted(g, wide), name="logits")
     g.output("logits", np.float32, ["B", head_bias.shape[0]])
     return g.build()
 

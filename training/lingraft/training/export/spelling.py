@@ -29,6 +29,20 @@ def spelled(g: GraphBuilder, spelling: Spelling) -> tuple[str, str]:
     return g.op("Cast", lower, to=TensorProto.INT64), counts
 
 
+def known(g: GraphBuilder, spelling: Spelling) -> str:
+    """Name of the share, float32 [B,1], of each text's pieces that are no bytes."""
+    ids = _own_ids(g, pad=len(spelling.codes) - 1)
+    octets = g.op("Cast", _octets(g, ids, spelling), to=TensorProto.INT64)
+    found = g.op("Cast", g.op("Greater", octets, g.ints(NO_BYTE)), to=TensorProto.FLOAT)
+    count = g.op("Cast", g.op("Unsqueeze", "lengths", g.ints(1)), to=TensorProto.FLOAT)
+    share = g.op("Div", g.op("ReduceSum", found, g.ints(1), keepdims=1), count)
+    return g.op("Sub", g.floats(1.0), share)
+
+
+def _octets(g: GraphBuilder, ids: str, spelling: Spelling) -> str:
+    return g.op("Gather", g.constant("spelling.octets", spelling.octets), ids)
+
+
 def _own_ids(g: GraphBuilder, pad: int) -> str:
     """`input_ids` with padding wherever a text has ended, whatever stands there."""
     width = g.op("Squeeze", g.op("Shape", "input_ids", start=1, end=2))
@@ -40,7 +54,7 @@ def _own_ids(g: GraphBuilder, pad: int) -> str:
 
 def _decoded(g: GraphBuilder, ids: str, spelling: Spelling) -> str:
     """The code point [B,S] that begins at each place in UTF-8, 0 where none does."""
-    found = g.op("Gather", g.constant("spelling.octets", spelling.octets), ids)
+    found = _octets(g, ids, spelling)
     beyond = g.constant("scalar.no_byte", np.array(NO_BYTE, np.int64))
     octets = g.op("Pad", g.op("Cast", found, to=TensorProto.INT64), g.ints(0, 0, 0, AHEAD), beyond)
     first = g.op("Slice", octets, g.ints(0), g.ints(-AHEAD), g.ints(1))

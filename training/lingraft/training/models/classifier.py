@@ -20,8 +20,9 @@ _BATCH = 64
 class SequenceClassifier(nn.Module):
     """Logits of `labels` classes from source ids (pieces and eos, no language tag).
 
-    wide: a table of the text's n-grams whose logits are added (`models/wide.py`); none in
-        training, since it is fitted apart.
+    wide: a table of the text's n-grams whose logits are added (`models/wide.py`), the head's being
+        multiplied by the share of pieces that are no bytes; none in training, since it is fitted
+        apart.
     """
 
     def __init__(self, encoder: MarianEncoder, labels: int, pad: int, dropout: float) -> None:
@@ -41,7 +42,7 @@ class SequenceClassifier(nn.Module):
             input_ids=source, attention_mask=real.long()
         ).last_hidden_state.float()
         head: Tensor = self.head(self._dropout(mean_state(states, real)))
-        return head if self.wide is None else head + self.wide(source)
+        return head if self.wide is None else head * self.wide.known(source) + self.wide(source)
 
     @torch.no_grad()
     def count(self, wide: WideTable, weight: float) -> None:

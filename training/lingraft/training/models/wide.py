@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import embedding_bag
 
@@ -30,12 +31,18 @@ class WideTable(nn.Module):
         self._pad = pad
         self.register_buffer("table", table)
 
+    def known(self, source: Tensor) -> Tensor:
+        """The share [B, 1] of each text's pieces that are no single bytes, of padded ids [B, S].
+
+        An encoder has read hardly a text of bytes: what it says of one is worth as little.
+        """
+        shares = [self.words.spelling.known(row) for row in self._texts(source)]
+        return torch.tensor(shares, device=self.table.device).to(self.table)[:, None]
+
     def forward(self, source: Tensor) -> Tensor:
         """Logits [B, labels] of padded ids [B, S]."""
-        rows = source.cpu().numpy()
-        buckets, shares = zip(
-            *(self.words.shares(row[row != self._pad]) for row in rows), strict=True
-        )
+        found = map(self.words.shares, self._texts(source))
+        buckets, shares = zip(*found, strict=True)
         starts = np.cumsum([0, *map(len, buckets[:-1])])
         return embedding_bag(
             torch.from_numpy(np.concatenate(buckets)).to(self.table.device),
@@ -44,3 +51,7 @@ class WideTable(nn.Module):
             per_sample_weights=torch.from_numpy(np.concatenate(shares)).to(self.table),
             mode="sum",
         )
+
+    def _texts(self, source: Tensor) -> list[NDArray[np.int64]]:
+        rows = source.cpu().numpy()
+        return [row[row != self._pad] for row in rows]

@@ -45,6 +45,10 @@ class Spelling:
         letters: Codes = lowered()[first_plane].astype(np.int64)
         return letters
 
+    def known(self, ids: Codes) -> float:
+        """The share, 0 to 1, of a text's ids [S] that are no bytes of byte fallback."""
+        return 1.0 - float((self.octets[ids] > NO_BYTE).mean())
+
     def _decoded(self, ids: Codes) -> Codes:
         """The code point [S] that begins at each place in UTF-8, 0 where none does."""
         beyond = np.full(AHEAD, NO_BYTE, dtype=np.int64)
