@@ -26,7 +26,8 @@ from lingraft.training.data.tables import Table as Source
 from lingraft.training.data.tables import read_rows
 from lingraft.training.errors import TrainingError
 from lingraft.training.pipeline import Options, Outcome, run_graft
-from lingraft.training.recipe.recipes import ClassifyRecipe, GraftRecipe, load_recipe
+from lingraft.training.recipe.loading import load_recipe
+from lingraft.training.recipe.recipes import ClassifyRecipe, GraftRecipe
 from lingraft.v1.bundle_pb2 import PRECISION_INT8
 
 _EXAMPLES = Path(__file__).parent

@@ -12,7 +12,7 @@ from lingraft.training.data.keys import key
 from lingraft.training.data.tables import Table, read_rows
 from lingraft.training.models.marian import WEIGHTS_FILE, load_model
 from lingraft.training.parents.find import find_parent
-from lingraft.training.recipe.recipes import load_recipe
+from lingraft.training.recipe.loading import load_recipe
 
 _ROOT = Path(__file__).parents[1]
 _EXAMPLES = _ROOT / "examples"

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lingraft.training.recipe.experiment import Transfer
-from lingraft.training.recipe.recipes import ClassifyRecipe, load_recipe
+from lingraft.training.recipe.loading import load_recipe
+from lingraft.training.recipe.recipes import ClassifyRecipe
 from lingraft.training.recipe.settings import Labelled
 
 _HERE = Path(__file__).parent

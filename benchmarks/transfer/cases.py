@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from lingraft.training.recipe.experiment import ControlName
-from lingraft.training.recipe.recipes import GraftRecipe, PretrainRecipe, load_recipe
+from lingraft.training.recipe.loading import load_recipe
+from lingraft.training.recipe.recipes import GraftRecipe, PretrainRecipe
 
 _HERE = Path(__file__).parent
 

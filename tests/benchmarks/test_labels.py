@@ -12,7 +12,8 @@ from benchmarks.labels.__main__ import main
 from benchmarks.labels.cases import CASES, Case
 from benchmarks.labels.table import as_markdown
 from lingraft.training.experiment.typed import typed_classification
-from lingraft.training.recipe.recipes import ClassifyRecipe, load_recipe
+from lingraft.training.recipe.loading import load_recipe
+from lingraft.training.recipe.recipes import ClassifyRecipe
 
 BY_NAME = {case.name: case for case in CASES}
 

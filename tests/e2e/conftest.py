@@ -12,7 +12,8 @@ import pytest
 
 from lingraft.training.models.marian import new_model, save_model
 from lingraft.training.pipeline import Options, Outcome, run_graft
-from lingraft.training.recipe.recipes import ClassifyRecipe, GraftRecipe, Shape, load_recipe
+from lingraft.training.recipe.loading import load_recipe
+from lingraft.training.recipe.recipes import ClassifyRecipe, GraftRecipe, Shape
 from lingraft.training.vocabulary.codec import SPM_FILE, save_tokenizer, train_spm
 
 _SUBJECTS = ("the farmer", "my sister", "a teacher", "our friend", "the old man", "a child")

@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from lingraft.training.pretrain import pretrain
-from lingraft.training.recipe.recipes import PretrainRecipe, load_recipe
+from lingraft.training.recipe.loading import load_recipe
+from lingraft.training.recipe.recipes import PretrainRecipe
 
 Rows = Sequence[Sequence[str]]
 

@@ -18,7 +18,8 @@ from lingraft.training.experiment.labels import load_labels, told_cuts
 from lingraft.training.models.marian import load_model, save_model
 from lingraft.training.parents.find import find_parent
 from lingraft.training.planning.dry_run import plan
-from lingraft.training.recipe.recipes import ClassifyRecipe, load_recipe
+from lingraft.training.recipe.loading import load_recipe
+from lingraft.training.recipe.recipes import ClassifyRecipe
 
 RECIPE = """\
 task = "classify"

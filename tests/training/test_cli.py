@@ -58,7 +58,7 @@ def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     assert caught.value.code == 0
     shown = capsys.readouterr().out
-    for name in ("pretrain", "graft", "rank-parents", "export"):
+    for name in ("pretrain", "graft", "assess", "identify", "rank-parents", "export"):
         assert name in shown
     with pytest.raises(SystemExit):
         main(["graft", "--help"])

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from lingraft.training.experiment.origins import licence_of, sources_by_use, teachers_of
 from lingraft.training.parents.find import PROVENANCE_FILE, find_parent
-from lingraft.training.recipe.recipes import GraftRecipe, load_recipe
+from lingraft.training.recipe.loading import load_recipe
+from lingraft.training.recipe.recipes import GraftRecipe
 
 
 def _taught(teacher: Path) -> GraftRecipe:

@@ -18,7 +18,8 @@ from lingraft.training.cli import main
 from lingraft.training.errors import CheckpointError, DataError, ParentError, TrainingError
 from lingraft.training.models.marian import fingerprint, load_model
 from lingraft.training.pretrain import pretrain
-from lingraft.training.recipe.recipes import PretrainRecipe, load_recipe
+from lingraft.training.recipe.loading import load_recipe
+from lingraft.training.recipe.recipes import PretrainRecipe
 
 PATIENCE_SECONDS = 60.0
 

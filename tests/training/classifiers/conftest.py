@@ -11,7 +11,8 @@ import pytest
 from torch import Tensor
 
 from lingraft.training.models.marian import load_model, weights_of
-from lingraft.training.recipe.recipes import ClassifyRecipe, load_recipe
+from lingraft.training.recipe.loading import load_recipe
+from lingraft.training.recipe.recipes import ClassifyRecipe
 from lingraft.training.recipe.settings import Labelled, Training
 from lingraft.training.recipe.stages import Stage
 

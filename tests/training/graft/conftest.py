@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from lingraft.training.cli import main
-from lingraft.training.recipe.recipes import GraftRecipe, load_recipe
+from lingraft.training.recipe.loading import load_recipe
+from lingraft.training.recipe.recipes import GraftRecipe
 
 # What a starter's recipe says: the parent's directions are kept and served in 8 bits alone.
 KEPT = (

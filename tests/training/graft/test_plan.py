@@ -13,7 +13,8 @@ from lingraft.training.graft import graft
 from lingraft.training.models.marian import load_model, read_weights
 from lingraft.training.planning.dry_run import plan
 from lingraft.training.pretrain import pretrain
-from lingraft.training.recipe.recipes import PretrainRecipe, load_recipe
+from lingraft.training.recipe.loading import load_recipe
+from lingraft.training.recipe.recipes import PretrainRecipe
 
 Change = Callable[..., Any]
 

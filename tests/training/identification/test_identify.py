@@ -12,7 +12,8 @@ import pytest
 from lingraft.training.cli import main
 from lingraft.training.errors import RecipeError
 from lingraft.training.identify import identify
-from lingraft.training.recipe.recipes import IdentifyRecipe, load_recipe
+from lingraft.training.recipe.loading import load_recipe
+from lingraft.training.recipe.recipes import IdentifyRecipe
 
 RECIPE = """\
 task = "identify"

@@ -14,7 +14,8 @@ from lingraft.training.experiment.starts import Begun, begin
 from lingraft.training.experiment.texts import load_data
 from lingraft.training.graft import Graft, graft
 from lingraft.training.parents.find import find_parent
-from lingraft.training.recipe.recipes import GraftRecipe, load_recipe
+from lingraft.training.recipe.loading import load_recipe
+from lingraft.training.recipe.recipes import GraftRecipe
 from lingraft.training.recipe.settings import Pairs, Training
 from lingraft.training.recipe.stages import Stage
 from lingraft.training.recipe.synthesis import Monolingual

@@ -13,7 +13,7 @@ from lingraft.training.graft import Graft, graft
 from lingraft.training.models.marian import load_model, weights_of
 from lingraft.training.parents.find import find_parent
 from lingraft.training.pipeline import Options, Outcome, run_graft
-from lingraft.training.recipe.recipes import load_recipe
+from lingraft.training.recipe.loading import load_recipe
 from lingraft.training.vocabulary.codec import SPM_FILE, codec_of, load_codec
 from lingraft.training.vocabulary.matching import extends, matches
 from lingraft.v1.bundle_pb2 import PRECISION_FP32

@@ -11,7 +11,8 @@ import pytest
 
 from lingraft.training.models.marian import load_model, new_model, save_model, shape_of
 from lingraft.training.rank.child import Child, load_child
-from lingraft.training.recipe.recipes import GraftRecipe, load_recipe
+from lingraft.training.recipe.loading import load_recipe
+from lingraft.training.recipe.recipes import GraftRecipe
 
 Rows = Sequence[Sequence[str]]
 

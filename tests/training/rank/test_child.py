@@ -9,7 +9,8 @@ import pytest
 
 from lingraft.training.errors import DataError
 from lingraft.training.rank.child import Child, child_key, load_child
-from lingraft.training.recipe.recipes import ClassifyRecipe, GraftRecipe, load_recipe
+from lingraft.training.recipe.loading import load_recipe
+from lingraft.training.recipe.recipes import ClassifyRecipe, GraftRecipe
 
 Rows = Sequence[Sequence[str]]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from lingraft.training.errors import RecipeError
-from lingraft.training.recipe.recipes import PretrainRecipe, load_recipe
+from lingraft.training.recipe.loading import load_recipe
+from lingraft.training.recipe.recipes import PretrainRecipe
 
 WHOLE = """
 task = "pretrain"

@@ -8,13 +8,11 @@ from pathlib import Path
 import pytest
 
 from lingraft.training.errors import RecipeError
+from lingraft.training.recipe.loading import SHIPPED, load_recipe, resolve_path
 from lingraft.training.recipe.recipes import (
-    SHIPPED,
     ClassifyRecipe,
     GraftRecipe,
     PretrainRecipe,
-    load_recipe,
-    resolve_path,
 )
 from lingraft.training.recipe.wide import Wide
 
@@ -255,7 +253,8 @@ def test_a_parent_that_cannot_be_trained_is_refused_before_it_is(
 def test_an_unknown_task_is_told_the_known_ones(faults: Faults) -> None:
     """So is a recipe without any."""
     (found,) = faults(GRAFT.replace('task = "graft"', '\ntask = "grow"'))
-    assert found == ', line 2: task must be one of "pretrain", "graft", "classify", "identify"'
+    known = '"pretrain", "graft", "classify", "identify", "assess"'
+    assert found == f", line 2: task must be one of {known}"
     assert "task must be one of" in faults("")[0]
 
 

@@ -25,7 +25,8 @@ from lingraft.training.models.tensors import collate
 from lingraft.training.parents.find import find_parent
 from lingraft.training.pretrain import pretrain
 from lingraft.training.recipe.adaptation import Adaptation
-from lingraft.training.recipe.recipes import PretrainRecipe, Shape, Training, load_recipe
+from lingraft.training.recipe.loading import load_recipe
+from lingraft.training.recipe.recipes import PretrainRecipe, Shape, Training
 from lingraft.training.run.loop import Job, run
 
 _PROCESSES = 2

@@ -6,12 +6,14 @@ import argparse
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lingraft.training.errors import RecipeError, TrainingError
 
 if TYPE_CHECKING:
-    from lingraft.training.recipe.recipes import Planned
+    from lingraft.training.recipe.recipes import Planned, Recipe
+
+    _R = TypeVar("_R", bound=Recipe)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -72,10 +74,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_dry_run(graft)
     graft.set_defaults(command=_graft)
+    _add_assess(commands)
     _add_identify(commands)
     _add_rank_parents(commands)
     _add_export(commands)
     return parser
+
+
+def _add_assess(commands: Any) -> None:
+    assess = commands.add_parser(
+        "assess", help="measure a translator as it stands, calibrate it and export it"
+    )
+    assess.add_argument(
+        "recipe", metavar="RECIPE", help="path of a recipe, or a shipped one's name"
+    )
+    assess.add_argument("--output", type=Path, help="folder of the run (default: runs/NAME)")
+    assess.set_defaults(command=_assess)
 
 
 def _add_identify(commands: Any) -> None:
@@ -169,14 +183,20 @@ def _listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def _pretrain(arguments: argparse.Namespace) -> None:
-    from lingraft.training.recipe.recipes import PretrainRecipe, load_recipe
+def _recipe(location: str, kind: type[_R], task: str) -> _R:
+    """The recipe, if it is one for this command."""
+    from lingraft.training.recipe.loading import load_recipe
 
-    recipe = load_recipe(arguments.recipe)
-    if not isinstance(recipe, PretrainRecipe):
-        raise RecipeError(
-            f'{arguments.recipe}: task is "{recipe.task}"; this command needs "pretrain"'
-        )
+    recipe = load_recipe(location)
+    if not isinstance(recipe, kind):
+        raise RecipeError(f'{location}: task is "{recipe.task}"; this command needs "{task}"')
+    return recipe
+
+
+def _pretrain(arguments: argparse.Namespace) -> None:
+    from lingraft.training.recipe.recipes import PretrainRecipe
+
+    recipe = _recipe(arguments.recipe, PretrainRecipe, "pretrain")
     output = arguments.output or Path("runs") / recipe.name
     if arguments.dry_run:
         _show_plan(recipe, output)
@@ -188,10 +208,11 @@ def _pretrain(arguments: argparse.Namespace) -> None:
 
 
 def _graft(arguments: argparse.Namespace) -> None:
-    from lingraft.training.recipe.recipes import IdentifyRecipe, PretrainRecipe, load_recipe
+    from lingraft.training.recipe.loading import load_recipe
+    from lingraft.training.recipe.recipes import ClassifyRecipe, GraftRecipe
 
     recipe = load_recipe(arguments.recipe)
-    if isinstance(recipe, PretrainRecipe | IdentifyRecipe):
+    if not isinstance(recipe, GraftRecipe | ClassifyRecipe):
         task = recipe.task
         raise RecipeError(f'{arguments.recipe}: task is "{task}"; use lingraft-train {task}')
     output = arguments.output or Path("runs") / recipe.name
@@ -212,14 +233,27 @@ def _graft(arguments: argparse.Namespace) -> None:
     print(f"bundle: {outcome.folder}")
 
 
-def _identify(arguments: argparse.Namespace) -> None:
-    from lingraft.training.recipe.recipes import IdentifyRecipe, load_recipe
+def _assess(arguments: argparse.Namespace) -> None:
+    from lingraft.training.recipe.recipes import AssessRecipe
 
-    recipe = load_recipe(arguments.recipe)
-    if not isinstance(recipe, IdentifyRecipe):
-        raise RecipeError(
-            f'{arguments.recipe}: task is "{recipe.task}"; this command needs "identify"'
-        )
+    recipe = _recipe(arguments.recipe, AssessRecipe, "assess")
+    from lingraft.training.export.card import figure
+    from lingraft.training.pipeline import run_assess  # slow to import: torch
+    from lingraft.training.stock.export import measured
+
+    bundle, folder = run_assess(recipe, arguments.output or Path("runs") / recipe.name)
+    for pair in bundle.pairs:
+        told = "; ".join(map(figure, pair.metrics))
+        print(f"{pair.source_language} to {pair.target_language}: {told}")
+    for line in measured(bundle):
+        print(line)
+    print(f"bundle: {folder}")
+
+
+def _identify(arguments: argparse.Namespace) -> None:
+    from lingraft.training.recipe.recipes import IdentifyRecipe
+
+    recipe = _recipe(arguments.recipe, IdentifyRecipe, "identify")
     from lingraft.training.pipeline import run_identify  # slow to import: torch
 
     outcome = run_identify(recipe, arguments.output or Path("runs") / recipe.name)
@@ -237,7 +271,8 @@ def _show_plan(recipe: Planned, output: Path) -> None:
 
 
 def _rank_parents(arguments: argparse.Namespace) -> None:
-    from lingraft.training.recipe.recipes import ClassifyRecipe, GraftRecipe, load_recipe
+    from lingraft.training.recipe.loading import load_recipe
+    from lingraft.training.recipe.recipes import ClassifyRecipe, GraftRecipe
 
     recipe = load_recipe(arguments.recipe)
     if not isinstance(recipe, GraftRecipe | ClassifyRecipe):

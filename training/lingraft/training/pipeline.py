@@ -1,4 +1,4 @@
-"""`lingraft-train graft` and `identify`: from a recipe to a report and a bundle."""
+"""`lingraft-train graft`, `assess` and `identify`: from a recipe to a report and a bundle."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
+from lingraft.training.assess import assess
 from lingraft.training.classify import ClassifierGraft, classify, classify_arm
 from lingraft.training.experiment.keeping import keep_model
 from lingraft.training.experiment.seeds import Seeded
 from lingraft.training.gate.significance import GRAFT
 from lingraft.training.graft import Graft, graft, graft_arm
 from lingraft.training.identify import identify
+from lingraft.training.manifesting.assessment import export_assessed
 from lingraft.training.manifesting.classification import export_classifier_graft
 from lingraft.training.manifesting.identification import export_identifier, identification_report
 from lingraft.training.manifesting.translation import export_graft
@@ -20,7 +22,12 @@ from lingraft.training.parents.find import MODEL_FOLDER
 from lingraft.training.rank.child import child_key
 from lingraft.training.rank.command import RANKING_FILE
 from lingraft.training.rank.regret import read_gains, record_gain, regret
-from lingraft.training.recipe.recipes import ClassifyRecipe, GraftRecipe, IdentifyRecipe
+from lingraft.training.recipe.recipes import (
+    AssessRecipe,
+    ClassifyRecipe,
+    GraftRecipe,
+    IdentifyRecipe,
+)
 from lingraft.training.report.report import (
     Report,
     as_html,
@@ -107,6 +114,16 @@ def run_identify(recipe: IdentifyRecipe, output: Path) -> Outcome:
     (output / "report.json").write_bytes(report)
     bundle = export_identifier(found, folder)
     return Outcome(json.loads(report), bundle, folder)
+
+
+def run_assess(recipe: AssessRecipe, output: Path) -> tuple[Bundle, Path]:
+    """Measure a translator as it stands and export it; its bundle's manifest, and where it lies.
+
+    Raises:
+        TrainingError: anything that the user can mend.
+    """
+    folder = output / BUNDLE_FOLDER
+    return export_assessed(assess(recipe, output), folder), folder
 
 
 def _reported(grafted: Graft | ClassifierGraft, report: Report, output: Path) -> dict[str, bytes]:

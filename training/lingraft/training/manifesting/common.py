@@ -32,8 +32,13 @@ _VERDICTS = {
 
 def facts_of(name: str, display_name: str, parent: ParentModel) -> pb.Bundle:
     """Name, parent and normalisation, which every bundle has."""
-    facts = pb.Bundle(name=name, version="1", display_name=display_name)
+    facts = normalised(pb.Bundle(name=name, version="1", display_name=display_name))
     facts.parent, facts.parent_sha256 = parent.name, parent.sha256
+    return facts
+
+
+def normalised(facts: pb.Bundle) -> pb.Bundle:
+    """`facts` with what our vocabularies do to text."""
     facts.normalization.unicode_form = UNICODE_FORM
     for language, mapping in LETTER_MAPPINGS.items():
         for source, target in mapping.items():

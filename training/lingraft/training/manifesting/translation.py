@@ -9,13 +9,8 @@ from lingraft.training.data.testsets import TestSet
 from lingraft.training.experiment.measuring import PARENT
 from lingraft.training.experiment.origins import licence_of
 from lingraft.training.experiment.unpaired import speaks
-from lingraft.training.export import (
-    TranslationDev,
-    TranslationExport,
-    export_translation,
-    precisions_named,
-)
-from lingraft.training.gate.significance import ABLATIONS, GRAFT, score_interval
+from lingraft.training.export import TranslationExport, export_translation, precisions_named
+from lingraft.training.gate.significance import ABLATIONS, GRAFT
 from lingraft.training.gate.verdict import Verdict
 from lingraft.training.graft import Graft
 from lingraft.training.manifesting.common import (
@@ -26,16 +21,18 @@ from lingraft.training.manifesting.common import (
     sources_of,
     transfer_of,
 )
-from lingraft.training.measure.evaluate import LENGTH_RATIO
-from lingraft.training.measure.metrics import Score, bleu, chrf, chrf_of_sums, chrf_statistics
-from lingraft.training.recipe.languages import tag
-from lingraft.training.vocabulary.codec import SPM_FILE, shorten
+from lingraft.training.manifesting.directions import (
+    TIES_ALLOWED,
+    add_tags,
+    bound,
+    dev_of,
+    metrics_of,
+)
+from lingraft.training.measure.metrics import Score
+from lingraft.training.vocabulary.codec import SPM_FILE
 from lingraft.v1 import bundle_pb2 as pb
-from lingraft.v1.common_pb2 import PAIR_STATUS_TRAINED, PAIR_STATUS_TRANSFER, Metric
+from lingraft.v1.common_pb2 import PAIR_STATUS_TRAINED, PAIR_STATUS_TRANSFER
 
-# Now and then two best pieces are nearer than float32 tells apart; PyTorch and ONNX Runtime may
-# then differ and neither is wrong. More than this is a fault of the graphs.
-_TIES_ALLOWED = 2
 _FROM_GOOD_TO_BAD = (Verdict.PASS, Verdict.HOLD, Verdict.REFUSE)
 
 
@@ -53,10 +50,7 @@ def export_graft(
     rows = [*data.train, *data.rehearsal, *data.monolingual]
     facts.licence = licence_of(graft.recipe, graft.parent)
     facts.data_sources.extend(sources_of(graft.recipe, map(len, rows)))
-    positions = graft.model.config.max_position_embeddings
-    facts.limits.max_source_tokens = facts.limits.max_target_tokens = positions
-    facts.decoding.beam_size = 1
-    facts.decoding.max_length_ratio = LENGTH_RATIO
+    bound(facts, graft.model)
     if graft.calibration:
         facts.calibration.extend(graft.calibration.as_infos())
     directions = [test.direction for test in graft.test.tests]
@@ -64,18 +58,17 @@ def export_graft(
         indices = [i for i, other in enumerate(directions) if other == direction]
         facts.pairs.append(_pair(graft, indices, accepted_negative))
     facts.pairs.extend(_own_pairs(graft, directions))
-    for language in sorted({pair.target_language for pair in facts.pairs}):
-        index = graft.codec.tag_id(language)
-        facts.language_tags.add(language=language, piece=tag(language), id=index)
+    add_tags(facts, graft.codec)
+    dev = graft.data.served(graft.recipe, graft.codec.has_language)
     return export_translation(
         TranslationExport(
             model=graft.model.eval(),
             tokenizer=graft.transferred.parent.folder / SPM_FILE,
             facts=facts,
-            dev=_dev(graft),
+            dev=dev_of(dev, graft.codec, graft.model, graft.recipe.parity_sentences),
             extra_files=reports,
             precisions=precisions_named(graft.recipe.precisions),
-            ties_allowed=_TIES_ALLOWED,
+            ties_allowed=TIES_ALLOWED,
         ),
         folder,
     )
@@ -92,7 +85,7 @@ def _pair(graft: Graft, indices: Sequence[int], accepted_negative: str) -> pb.Bu
     )
     for i in indices:
         outputs = graft.test.outputs[GRAFT][graft.served][i]
-        pair.metrics.extend(_metrics(graft, outputs, tests[i]))
+        pair.metrics.extend(metrics_of(outputs, tests[i], graft.recipe.gate))
     report = transfer_of(graft, accepted_negative, _verdict(graft, test.direction))
     score = pair.metrics[0]
     controls = [arm for arm in compared.scores if arm not in (GRAFT, PARENT, *ABLATIONS)]
@@ -129,19 +122,8 @@ def _own_pairs(graft: Graft, taken: Sequence[str]) -> Iterator[pb.BundlePair]:
                 target_language=test.target_language,
                 status=PAIR_STATUS_TRAINED,
             )
-        kept[test.direction].metrics.extend(_metrics(graft, each.outputs, test))
+        kept[test.direction].metrics.extend(metrics_of(each.outputs, test, graft.recipe.gate))
     yield from kept.values()
-
-
-def _metrics(graft: Graft, outputs: Sequence[str], test: TestSet) -> tuple[Metric, Metric]:
-    """chrF++ with its interval, and BLEU, of the served model."""
-    rule, references = graft.recipe.gate, test.references
-    sums = chrf_statistics(outputs, references)
-    interval = score_interval(sums, chrf_of_sums, rule.resamples, rule.seed)
-    return (
-        metric_of(chrf(outputs, references), test, interval),
-        metric_of(bleu(outputs, references), test),
-    )
 
 
 def _verdict(graft: Graft, direction: str) -> Verdict | None:
@@ -157,25 +139,3 @@ def _fertility(graft: Graft, test: TestSet) -> float:
     codec, language = graft.codec, test.target_language
     pieces = sum(len(codec.encode_target(text, language)) - 1 for text in test.references)
     return round(pieces / max(words, 1), 3)
-
-
-def _dev(graft: Graft) -> TranslationDev:
-    """Dev sentences of all directions for parity, at most as many as the recipe says."""
-    codec = graft.codec
-    tests = graft.data.served(graft.recipe, codec.has_language)
-    share = max(1, graft.recipe.parity_sentences // len(tests))
-    rows = [
-        (codec.encode_source(source, t.source_language, t.target_language), reference, t)
-        for t in tests
-        for source, reference in list(zip(t.sources, t.references, strict=True))[:share]
-    ]
-    limit = graft.model.config.max_position_embeddings
-    return TranslationDev(
-        name=" + ".join(dict.fromkeys(t.name for t in tests)),
-        sources=[shorten(ids, limit) for ids, _, _ in rows],
-        references=[reference for _, reference, _ in rows],
-        directions=[(t.source_language, t.target_language) for _, _, t in rows],
-        decode=codec.decode,
-        score=lambda hypotheses, references: chrf(hypotheses, references).value,
-        signature=chrf(["a"], ["a"]).signature,
-    )

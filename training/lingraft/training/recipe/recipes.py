@@ -1,21 +1,15 @@
-"""Recipes: one TOML file is one experiment. All faults are reported at once, each with its line."""
+"""Recipes: one TOML file is one experiment, and its task says which of these it is."""
 
 from __future__ import annotations
 
-import os
-import tomllib
-from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
-from lingraft.training.errors import RecipeError
 from lingraft.training.recipe.adaptation import Adaptation
-from lingraft.training.recipe.bases import merged, with_roots
 from lingraft.training.recipe.calibration import Calibration
 from lingraft.training.recipe.experiment import ClassifyControls, Controls, Interpolation, Transfer
 from lingraft.training.recipe.explanation import Explanation
-from lingraft.training.recipe.faults import explain, line_of
 from lingraft.training.recipe.identification import Counted, Fitting, Spoken, Strangers
 from lingraft.training.recipe.instances import Contamination, Mixing, Selection
 from lingraft.training.recipe.pieces import VocabularyTransfer
@@ -40,7 +34,7 @@ from lingraft.training.recipe.synthesis import Monolingual
 from lingraft.training.recipe.wide import Wide
 
 __all__ = [
-    "SHIPPED",
+    "AssessRecipe",
     "ClassifyRecipe",
     "Gate",
     "GraftRecipe",
@@ -55,14 +49,13 @@ __all__ = [
     "Text",
     "Training",
     "Vocabulary",
-    "find_recipe",
-    "load_recipe",
-    "resolve_path",
 ]
 
-DATA_VARIABLE = "LINGRAFT_DATA"
-_DATA_DEFAULT = "../shared/data"
-SHIPPED = Path(__file__).parent.parent / "recipes"
+
+def _of_translations(calibration: Calibration) -> Calibration:
+    if calibration.thresholds is not None:
+        raise ValueError("thresholds belong to a classifier's labels; leave them out")
+    return calibration
 
 
 class _Recipe(Strict):
@@ -148,9 +141,7 @@ class GraftRecipe(_Experiment):
     @field_validator("calibration")
     @classmethod
     def _no_labels(cls, calibration: Calibration) -> Calibration:
-        if calibration.thresholds is not None:
-            raise ValueError("thresholds belong to a classifier's labels; leave them out")
-        return calibration
+        return _of_translations(calibration)
 
     @field_validator("train")
     @classmethod
@@ -196,105 +187,23 @@ class IdentifyRecipe(_Recipe):
         return sources
 
 
+class AssessRecipe(_Recipe):
+    """A translator as it stands: what its directions are worth, and a bundle that says so."""
+
+    task: Literal["assess"]
+    parent: str
+    pretraining: str | None = None  # recipe that trained it: its pairs are what it was taught
+    precisions: list[Precision] = Field(default=BOTH, min_length=1)  # the first is the default
+    calibration: Calibration = Calibration()
+    parity_sentences: Positive = 200
+    dev: Annotated[list[Pairs], Field(min_length=1)]  # calibrates, and tells what precisions cost
+    test: Annotated[list[Pairs], Field(min_length=1)]
+
+    @field_validator("calibration")
+    @classmethod
+    def _no_labels(cls, calibration: Calibration) -> Calibration:
+        return _of_translations(calibration)
+
+
 Planned = PretrainRecipe | GraftRecipe | ClassifyRecipe  # long enough to plan
-Recipe = Planned | IdentifyRecipe
-_R = TypeVar("_R", bound=_Recipe)
-_KINDS: dict[str, type[_Recipe]] = {
-    "pretrain": PretrainRecipe,
-    "graft": GraftRecipe,
-    "classify": ClassifyRecipe,
-    "identify": IdentifyRecipe,
-}
-
-
-def load_recipe(location: str) -> Recipe:
-    """The recipe at a path, or the shipped one of that name; its data's paths are filled in.
-
-    `base = "OTHER"` takes everything from another recipe, beside it or shipped, that the file does
-    not say itself: tables are merged, lists replaced.
-
-    Raises:
-        RecipeError: it cannot be read, or does not say what it must; every fault with its line.
-    """
-    return _loaded(find_recipe(location), ())[0]
-
-
-def _loaded(path: Path, above: tuple[Path, ...]) -> tuple[Recipe, dict[str, Any]]:
-    """The recipe of a file, and what the file and its bases say, for those that build on it."""
-    text = _read(path)
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{path}: not TOML: {error}") from None
-    if (base := content.pop("base", None)) is not None:
-        below = _base(base, path, text, (*above, path.resolve()))
-        content = merged(_loaded(below, (*above, path.resolve()))[1], content)
-    kind = _KINDS.get(str(content.get("task")))
-    if kind is None:
-        line = line_of(text, ("task",))
-        known = ", ".join(f'"{name}"' for name in _KINDS)
-        raise RecipeError(f"{path}, line {line}: task must be one of {known}")
-    try:
-        recipe = kind.model_validate(content)
-    except ValidationError as error:
-        raise RecipeError(explain(path, text, error)) from None
-    return _with_paths(recipe, path.parent), with_roots(content, path.parent)  # type: ignore[return-value]
-
-
-def _base(location: object, path: Path, text: str, above: tuple[Path, ...]) -> Path:
-    """The file of a base, beside the recipe or shipped; RecipeError with the line where there is
-    none, or where it leads back."""
-    where = f"{path}, line {line_of(text, ('base',))}: base"
-    if not isinstance(location, str) or not location:
-        raise RecipeError(f"{where} must be the path or the name of a recipe, not {location!r}")
-    for folder, name in (
-        (path.parent, location),
-        (SHIPPED, location),
-        (SHIPPED, location + ".toml"),
-    ):
-        if (found := folder / name).is_file():
-            if found.resolve() in above:
-                raise RecipeError(f"{where}: {location} builds on this recipe itself")
-            return found
-    raise RecipeError(f"{where}: no recipe {location} beside it or among the shipped ones")
-
-
-def find_recipe(location: str) -> Path:
-    """A recipe file by path, or by name among the shipped ones."""
-    for candidate in (Path(location), SHIPPED / location, SHIPPED / f"{location}.toml"):
-        if candidate.is_file():
-            return candidate
-    shipped = ", ".join(sorted(p.relative_to(SHIPPED).as_posix() for p in SHIPPED.rglob("*.toml")))
-    raise RecipeError(f"{location}: no such recipe; give a path or one of the shipped: {shipped}")
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise RecipeError(f"{path}: not UTF-8 at byte {error.start}") from None
-    except OSError as error:
-        raise RecipeError(f"{path}: cannot be read: {error.strerror}") from None
-
-
-def _with_paths(recipe: _R, folder: Path) -> _R:
-    """The recipe with `$LINGRAFT_DATA` and paths relative to the recipe's folder resolved."""
-
-    def resolve(value: Any, key: str = "") -> Any:
-        if isinstance(value, dict):
-            return {k: resolve(v, k) for k, v in value.items()}
-        if isinstance(value, list):
-            return [resolve(v, key) for v in value]
-        return resolve_path(value, folder) if key == "path" else value
-
-    return type(recipe).model_validate(resolve(recipe.model_dump()))
-
-
-def resolve_path(location: str, folder: Path) -> str:
-    """`location` with `$LINGRAFT_DATA` filled in; relative ones start at the recipe's `folder`."""
-    variable = f"${DATA_VARIABLE}"
-    if location.startswith(variable):
-        return (os.environ.get(DATA_VARIABLE) or _DATA_DEFAULT) + location.removeprefix(variable)
-    if location.startswith("hf:"):
-        return location
-    return str(folder / location)
+Recipe = Planned | IdentifyRecipe | AssessRecipe

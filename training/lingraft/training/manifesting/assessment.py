@@ -1,0 +1,117 @@
+"""From an assessed translator to its report, the facts of its bundle and its export."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lingraft.training.assess import Assessed
+from lingraft.training.data.licences import strictest
+from lingraft.training.export import TranslationExport, export_translation, precisions_named
+from lingraft.training.manifesting.common import normalised
+from lingraft.training.manifesting.directions import (
+    TIES_ALLOWED,
+    add_tags,
+    bound,
+    dev_of,
+    metrics_of,
+)
+from lingraft.training.recipe.settings import Gate
+from lingraft.training.vocabulary.codec import SPM_FILE
+from lingraft.v1 import bundle_pb2 as pb
+from lingraft.v1.common_pb2 import (
+    PAIR_STATUS_NOT_STATED,
+    PAIR_STATUS_TRAINED,
+    PAIR_STATUS_ZERO_SHOT,
+    Metric,
+)
+
+_RULE = Gate()  # how often intervals draw, and from which seed
+
+
+def export_assessed(found: Assessed, folder: Path) -> pb.Bundle:
+    """Write the bundle of an assessed translator with its report, and return its manifest.
+
+    Raises:
+        ExportError: the folder cannot be written.
+        ParityError: the fp32 graphs decode some dev sentence differently than the model.
+    """
+    recipe, codec = found.recipe, found.parent.codec
+    facts = normalised(pb.Bundle(name=recipe.name, version="1", display_name=recipe.display_name))
+    facts.licence = strictest([recipe.licence, found.parent.licence])
+    facts.data_sources.extend(_sources(found))
+    facts.pairs.extend(_pairs(found))
+    bound(facts, found.model)
+    add_tags(facts, codec)
+    if found.calibration:
+        facts.calibration.extend(found.calibration.as_infos())
+    return export_translation(
+        TranslationExport(
+            model=found.model.eval(),
+            tokenizer=found.parent.folder / SPM_FILE,
+            facts=facts,
+            dev=dev_of(found.dev, codec, found.model, recipe.parity_sentences),
+            extra_files={"report.json": _report(found, facts.pairs)},
+            precisions=precisions_named(recipe.precisions),
+            ties_allowed=TIES_ALLOWED,
+        ),
+        folder,
+    )
+
+
+def _sources(found: Assessed) -> list[pb.DataSource]:
+    if not found.taught:
+        told = f"what {found.parent.name} was trained on"
+        return [pb.DataSource(name=told, licence=found.parent.licence)]
+    return [pb.DataSource(name=pairs.name, licence=pairs.licence) for pairs in found.taught]
+
+
+def _pairs(found: Assessed) -> list[pb.BundlePair]:
+    """Every direction of test, with its figures on all sets of it."""
+    pairs: dict[str, pb.BundlePair] = {}
+    for test, outputs in zip(found.tests, found.outputs, strict=True):
+        if test.direction not in pairs:
+            pairs[test.direction] = pb.BundlePair(
+                source_language=test.source_language,
+                target_language=test.target_language,
+                status=_status(found, (test.source_language, test.target_language)),
+            )
+        pairs[test.direction].metrics.extend(metrics_of(outputs, test, _RULE))
+    return list(pairs.values())
+
+
+def _status(found: Assessed, direction: tuple[str, str]) -> Any:
+    if not found.taught:
+        return PAIR_STATUS_NOT_STATED
+    taught = {(pairs.source, pairs.target) for pairs in found.taught}
+    taught |= {(pairs.target, pairs.source) for pairs in found.taught if pairs.both_directions}
+    return PAIR_STATUS_TRAINED if direction in taught else PAIR_STATUS_ZERO_SHOT
+
+
+def _report(found: Assessed, pairs: Sequence[pb.BundlePair]) -> bytes:
+    """report.json: the figures, none of the texts."""
+    content = {
+        "name": found.recipe.name,
+        "task": "assess",
+        "weights": {"name": found.parent.name, "sha256": found.parent.sha256},
+        "results": [_row(pair, metric) for pair in pairs for metric in pair.metrics],
+        "calibration": found.calibration.as_dict() if found.calibration else None,
+        "test_openings": found.test_openings,
+    }
+    return (json.dumps(content, indent=1) + "\n").encode()
+
+
+def _row(pair: pb.BundlePair, metric: Metric) -> dict[str, Any]:
+    interval = [round(metric.ci_low, 2), round(metric.ci_high, 2)]
+    return {
+        "source": pair.source_language,
+        "target": pair.target_language,
+        "test_set": metric.test_set,
+        "sentences": metric.size,
+        "metric": metric.name,
+        "value": round(metric.value, 2),
+        "interval": interval if metric.HasField("ci_low") else None,
+        "signature": metric.signature,
+    }
