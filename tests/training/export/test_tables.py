@@ -8,10 +8,11 @@ import numpy as np
 import onnx
 import pytest
 from numpy.typing import NDArray
+from onnx import TensorProto
 
 from lingraft.training.export.graph import GraphBuilder, serialise
 from lingraft.training.export.runtime import open_session
-from lingraft.training.export.tables import pack_tables
+from lingraft.training.export.tables import pack_tables, tie_transposed
 
 ROWS, WIDTH = 4096, 16
 
@@ -61,3 +62,43 @@ def test_a_table_that_is_used_otherwise_stays_as_it_is(table: NDArray[np.float32
     """An output layer that shares the embeddings keeps them in fp32."""
     graph = _graph(table, multiplied=True)
     assert serialise(pack_tables(graph)) == serialise(graph)
+
+
+def _both_ways(table: NDArray[np.float32], weights: NDArray[np.float32]) -> onnx.ModelProto:
+    """8-bit rows of a table, multiplied with 8-bit `weights`."""
+    g = GraphBuilder("tied")
+    g.input("ids", np.int64, ["B"])
+    rows = g.op("Gather", g.constant("table", table.astype(np.int8)), "ids")
+    middle = g.constant("middle", np.array(128, np.uint8))
+    moved = g.op("Cast", rows, to=onnx.TensorProto.INT32)
+    moved = g.op(
+        "Cast",
+        g.op("Add", moved, g.constant("up", np.array(128, np.int32))),
+        to=onnx.TensorProto.UINT8,
+    )
+    turned = g.constant("weights", weights.astype(np.int8))
+    g.op("MatMulInteger", moved, turned, middle, name="products")
+    g.output("products", np.int32, ["B", ROWS])
+    return g.build()
+
+
+def test_weights_that_are_the_table_turned_round_are_not_stored_twice() -> None:
+    """The graph turns it, and gives the same products."""
+    random = np.random.RandomState(1)
+    table = random.randint(-127, 128, (ROWS, WIDTH)).astype(np.float32)
+    plain = _both_ways(table, table.T.copy())
+    tied = tie_transposed(plain)
+    assert len(serialise(tied)) < len(serialise(plain)) - ROWS * WIDTH / 2
+    feeds = {"ids": np.array([5, 0, 77])}
+    answers = [open_session(serialise(each)).run(None, feeds)[0] for each in (plain, tied)]
+    np.testing.assert_array_equal(*answers)
+
+
+def test_other_weights_stay() -> None:
+    """One value of 65,536 may differ."""
+    random = np.random.RandomState(1)
+    table = random.randint(-127, 128, (ROWS, WIDTH)).astype(np.float32)
+    weights = table.T.copy()
+    weights[3, 8] = weights[3, 8] % 100 + 1
+    plain = _both_ways(table, weights)
+    assert len(serialise(tie_transposed(plain))) == len(serialise(plain))

@@ -37,9 +37,47 @@ def pack_tables(model: onnx.ModelProto) -> onnx.ModelProto:
     return result
 
 
+def tie_transposed(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy of `model` without 8-bit weights that are a table of it turned round.
+
+    Where embeddings are tied, the weights of the output layer are [d,V] what the table is [V,d].
+    The graph turns the table; ONNX Runtime does so once, when it loads it.
+    """
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    graph = result.graph
+    looked_up = {n.input[0] for n in graph.node if n.op_type == "Gather"}
+    large = [t for t in graph.initializer if _is_large(t, TensorProto.INT8)]
+    turned = {_turned(table): table.name for table in large if table.name in looked_up}
+    ties = {t.name: turned[key] for t in large if (key := _as_it_is(t)) in turned}
+    made = [
+        helper.make_node("Transpose", [table], [name], f"{name}.tied", perm=[1, 0])
+        for name, table in ties.items()
+    ]
+    nodes, kept = list(graph.node), [t for t in graph.initializer if t.name not in ties]
+    graph.ClearField("node")
+    graph.ClearField("initializer")
+    graph.node.extend([*made, *nodes])
+    graph.initializer.extend(kept)
+    return result
+
+
+def _as_it_is(tensor: onnx.TensorProto) -> tuple[tuple[int, ...], bytes]:
+    return tuple(tensor.dims), tensor.raw_data
+
+
+def _turned(tensor: onnx.TensorProto) -> tuple[tuple[int, ...], bytes]:
+    turned = numpy_helper.to_array(tensor).T
+    return turned.shape, turned.tobytes()
+
+
 def _is_large_table(tensor: onnx.TensorProto) -> bool:
+    return _is_large(tensor, TensorProto.FLOAT)
+
+
+def _is_large(tensor: onnx.TensorProto, kind: int) -> bool:
     large = len(tensor.dims) == 2 and tensor.dims[0] * tensor.dims[1] >= _WORTHWHILE
-    return large and tensor.data_type == TensorProto.FLOAT
+    return large and tensor.data_type == kind
 
 
 def _packed(tensor: onnx.TensorProto) -> Iterator[onnx.TensorProto]:

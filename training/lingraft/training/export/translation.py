@@ -26,7 +26,7 @@ from lingraft.training.export.native import nativise, store_twin
 from lingraft.training.export.precisions import changes
 from lingraft.training.export.runtime import Ids
 from lingraft.training.export.storing import share, store
-from lingraft.training.export.tables import pack_tables
+from lingraft.training.export.tables import pack_tables, tie_transposed
 from lingraft.v1 import bundle_pb2 as pb
 from lingraft.v1.common_pb2 import Metric
 
@@ -143,8 +143,8 @@ def _build_graphs(
     """Graphs in files of the folder `work`.
 
     fp32 always, for it is what parity is asserted on, and the other precisions asked for. It is
-    stored last: a large graph loses its weights to a file of their own then. What both graphs hold
-    of a precision, the embeddings, stands in the encoder's file alone.
+    stored last: a large graph loses its weights to a file of their own then. Tied embeddings,
+    which both graphs hold and the output layer too, stand in the encoder's file alone.
     """
     family = family_of(config)
     others = [each for each in dict.fromkeys(precisions) if each != pb.PRECISION_FP32]
@@ -156,14 +156,14 @@ def _build_graphs(
         for precision in wanted:
             file = work / graph_path(name, precision)
             smaller = pack_tables(plain) if precision == pb.PRECISION_INT8 else plain
-            changed = changes(precision)[place](smaller)
+            changed = tie_transposed(changes(precision)[place](smaller))
             earlier = [held[precision][0]] if precision in held else []
             for other in earlier:
                 share(changed, other, held[precision][1])
             held[precision] = file, {tensor.name for tensor in changed.graph.initializer}
             store(changed, file)
             if precision == pb.PRECISION_INT8:
-                store_twin(nativise(smaller), file, *earlier)
+                store_twin(tie_transposed(nativise(smaller)), file, *earlier)
             del smaller, changed
         del plain  # before the next one is built: they may take gigabytes
     return {
