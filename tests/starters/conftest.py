@@ -14,6 +14,41 @@ import pytest
 
 from lingraft.client import Client
 
+_SENTENCES: dict[str, tuple[str, ...]] = {
+    "en": (
+        "I have lost my keys.",
+        "She is reading a book.",
+        "Where is the station?",
+        "My brother lives in Germany.",
+        "We will come tomorrow.",
+        "The weather is beautiful today.",
+    ),
+    "fr": (
+        "J'ai perdu mes clés.",
+        "Elle lit un livre.",
+        "Où est la gare ?",
+        "Mon frère vit en Allemagne.",
+        "Nous viendrons demain.",
+        "Il fait beau aujourd'hui.",
+    ),
+    "de": (
+        "Ich habe meine Schlüssel verloren.",
+        "Sie liest ein Buch.",
+        "Wo ist der Bahnhof?",
+        "Mein Bruder lebt in Deutschland.",
+        "Wir werden morgen kommen.",
+        "Das Wetter ist heute schön.",
+    ),
+    "es": (
+        "He perdido mis llaves.",
+        "Ella está leyendo un libro.",
+        "¿Dónde está la estación?",
+        "Mi hermano vive en Alemania.",
+        "Vendremos mañana.",
+        "Hoy hace buen tiempo.",
+    ),
+}
+
 _MODELS = Path(__file__).resolve().parents[2] / "models"
 
 
@@ -30,3 +65,9 @@ def server() -> Iterator[Client]:
                 yield client
         finally:
             process.terminate()
+
+
+@pytest.fixture(scope="session")
+def sentences() -> dict[str, tuple[str, ...]]:
+    """The same simple sentences in each of the parent's languages."""
+    return _SENTENCES

@@ -8,7 +8,6 @@ import numpy as np
 import onnx
 import pytest
 from numpy.typing import NDArray
-from onnx import TensorProto
 
 from lingraft.training.export.graph import GraphBuilder, serialise
 from lingraft.training.export.runtime import open_session
@@ -70,12 +69,9 @@ def _both_ways(table: NDArray[np.float32], weights: NDArray[np.float32]) -> onnx
     g.input("ids", np.int64, ["B"])
     rows = g.op("Gather", g.constant("table", table.astype(np.int8)), "ids")
     middle = g.constant("middle", np.array(128, np.uint8))
-    moved = g.op("Cast", rows, to=onnx.TensorProto.INT32)
-    moved = g.op(
-        "Cast",
-        g.op("Add", moved, g.constant("up", np.array(128, np.int32))),
-        to=onnx.TensorProto.UINT8,
-    )
+    up = g.constant("up", np.array(128, np.int32))
+    moved = g.op("Add", g.op("Cast", rows, to=onnx.TensorProto.INT32), up)
+    moved = g.op("Cast", moved, to=onnx.TensorProto.UINT8)
     turned = g.constant("weights", weights.astype(np.int8))
     g.op("MatMulInteger", moved, turned, middle, name="products")
     g.output("products", np.int32, ["B", ROWS])
