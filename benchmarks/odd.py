@@ -74,6 +74,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(share > given.most)
 
 
+def told(fault: str, warnings: Sequence[str]) -> bool:
+    """Whether one of an answer's warnings says what its fault is."""
+    return _WARNED[fault] in warnings
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.odd", description=__doc__)
     parser.add_argument("bundle", type=Path, metavar="BUNDLE")
@@ -110,7 +115,7 @@ def _case(
         warned.update(answer.warnings)
         for fault in faults_of(text, answer.text):
             faults[fault] += 1
-            if _WARNED[fault] not in answer.warnings:
+            if not told(fault, answer.warnings):
                 missed[fault] += 1
                 kinds[kind] += 1
                 if missed.total() <= show:

@@ -18,6 +18,8 @@ from lingraft.training.export.parity import special_ids
 from lingraft.training.export.quantize import quantise
 from lingraft.training.export.runtime import GreedyDecoder
 from lingraft.training.vocabulary.codec import train_spm
+from lingraft.v1 import bundle_pb2 as pb
+from lingraft.v1.common_pb2 import PAIR_STATUS_TRANSFER, VERDICT_PASS, Metric, TransferReport
 
 PIECES = 300  # of the tokenizer; the models have one more, the padding
 
@@ -112,3 +114,52 @@ def spm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     train_spm(sentences, PIECES + 1, ("en", "yo"), path)
     return path
+
+
+def _metric(value: float = 20.0) -> Metric:
+    return Metric(name="chrF++", value=value, ci_low=1, ci_high=2, test_set="t", size=9)
+
+
+@pytest.fixture
+def manifest() -> pb.Bundle:
+    """A complete one, of a graft from English to Yoruba."""
+    transfer = TransferReport(
+        parent_model="root",
+        parent_languages=["en", "fr"],
+        target_examples=100,
+        scratch=_metric(10.0),
+        transfer=_metric(30.0),
+        gain=_metric(-1.5),
+        verdict=VERDICT_PASS,
+    )
+    pair = pb.BundlePair(
+        source_language="en",
+        target_language="yo",
+        status=PAIR_STATUS_TRANSFER,
+        metrics=[_metric()],
+        transfer=transfer,
+    )
+    graphs = pb.GraphSet(
+        precision=pb.PRECISION_FP32, encoder="encoder.onnx", decoder_step="step.onnx"
+    )
+    return pb.Bundle(
+        format_version=1,
+        name="en-yo",
+        version="1",
+        task=pb.TASK_TRANSLATION,
+        family="marian",
+        pairs=[pair],
+        graphs=[graphs],
+        tokenizer=pb.Tokenizer(
+            kind=pb.TOKENIZER_KIND_SENTENCEPIECE,
+            source_model="source.spm",
+            target_model="source.spm",
+        ),
+        special_ids=pb.SpecialIds(eos=0, unk=1, pad=9, decoder_start=9),
+        language_tags=[pb.LanguageTag(language="yo", piece=">>yor<<", id=2)],
+        normalization=pb.Normalization(unicode_form="NFC"),
+        limits=pb.Limits(max_source_tokens=8, max_target_tokens=8),
+        dimensions=pb.Dimensions(decoder_layers=1, heads=2, head_size=8, vocabulary_size=10),
+        data_sources=[pb.DataSource(name="own", licence="CC0-1.0", examples=5)],
+        licence="CC0-1.0",
+    )

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from lingraft.training.export.bundle import write_bundle
-from lingraft.training.export.card import model_card
+from lingraft.training.export.card import Notes, model_card
 from lingraft.training.export.classification import (
     ClassifierDev,
     ClassifierExport,
@@ -24,6 +24,7 @@ from lingraft.training.export.translation import (
 __all__ = [
     "ClassifierDev",
     "ClassifierExport",
+    "Notes",
     "TranslationDev",
     "TranslationExport",
     "TranslationGraphs",

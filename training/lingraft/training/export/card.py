@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from lingraft.v1 import bundle_pb2 as pb
 from lingraft.v1.common_pb2 import (
@@ -17,6 +17,7 @@ from lingraft.v1.common_pb2 import (
 
 Lines = Iterator[str]
 _MOST_SILENT = 12  # directions without figures that are told one by one
+_WEAK = 30  # chrF++ under which names and single words come over, sentences hardly
 
 _STATUS = {
     "PAIR_STATUS_TRAINED": "trained on parallel text of this pair",
@@ -37,22 +38,39 @@ _VERDICT = {
 }
 
 
-def model_card(manifest: pb.Bundle, notes: Sequence[str] = ()) -> str:
+@dataclass(frozen=True)
+class Notes:
+    """What a card says that no field of the manifest holds, a line each.
+
+    parts: what a classifier is made of beside its encoder.
+    training: steps and hours.
+    weaknesses: what it is bad at, in its author's words.
+    """
+
+    parts: Sequence[str] = ()
+    training: Sequence[str] = ()
+    weaknesses: Sequence[str] = ()
+
+
+NO_NOTES = Notes()
+
+
+def model_card(manifest: pb.Bundle, notes: Notes = NO_NOTES) -> str:
     """README.md of a bundle, in Markdown.
 
     Figures stand with their 95% interval, test set and size; what nobody measured is said to be so.
-    `notes` say of a classifier what no field of the manifest holds.
     """
-    quality = partial(_quality, notes=notes)
-    parts: tuple[Callable[[pb.Bundle], Lines], ...] = (
-        _head,
-        quality,
-        _graphs,
-        _calibration,
-        _data,
-        _limits,
+    parts = (
+        _head(manifest),
+        _quality(manifest, notes.parts),
+        _weaknesses(manifest, notes.weaknesses),
+        _graphs(manifest),
+        _calibration(manifest),
+        _data(manifest),
+        _listed("Training", notes.training),
+        _limits(manifest),
     )
-    return "\n".join(line for part in parts for line in part(manifest)).rstrip() + "\n"
+    return "\n".join(line for part in parts for line in part).rstrip() + "\n"
 
 
 def figure(metric: Metric) -> str:
@@ -143,6 +161,21 @@ def _transfer(report: TransferReport) -> Lines:
     yield f"- Parent: {report.parent_model}{languages}"
     if report.tokenizer_fertility:
         yield f"- Pieces per word: {report.tokenizer_fertility:.2f}"
+
+
+def _weaknesses(m: pb.Bundle, told: Sequence[str]) -> Lines:
+    weak = [
+        f"{pair.source_language} to {pair.target_language}"
+        for pair in m.pairs
+        if pair.metrics and pair.metrics[0].name == "chrF++" and pair.metrics[0].value < _WEAK
+    ]
+    found = [f"chrF++ under {_WEAK} on the first test set: {', '.join(weak)}"] if weak else []
+    yield from _listed("What it is bad at", [*found, *told])
+
+
+def _listed(title: str, told: Sequence[str]) -> Lines:
+    if told:
+        yield from (f"## {title}", "", *(f"- {line}" for line in told), "")
 
 
 def _graphs(m: pb.Bundle) -> Lines:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import onnx
 
 from lingraft.training.errors import ExportError
 from lingraft.training.export.bundle import Content, working_folder, write_bundle
-from lingraft.training.export.card import model_card
+from lingraft.training.export.card import NO_NOTES, Notes, model_card
 from lingraft.training.export.classifier import WidePart, classifier_graph
 from lingraft.training.export.facts import (
     CARD_FILE,
@@ -70,6 +70,7 @@ class ClassifierExport:
         extra_files: further files of the bundle by path (`report.json`).
         precisions: graph sets of the bundle; the first is the server's default.
         threads: threads of ONNX Runtime.
+        notes: what the card says that no field of the manifest holds.
     """
 
     config: Any
@@ -83,6 +84,7 @@ class ClassifierExport:
     extra_files: Mapping[str, Content] = field(default_factory=dict)
     precisions: tuple[pb.Precision, ...] = (pb.PRECISION_FP32, pb.PRECISION_INT8)
     threads: int = 1
+    notes: Notes = NO_NOTES
 
 
 def export_classifier(export: ClassifierExport, folder: Path) -> pb.Bundle:
@@ -104,7 +106,7 @@ def export_classifier(export: ClassifierExport, folder: Path) -> pb.Bundle:
         {SPM_FILE: export.tokenizer, **export.extra_files},
         export.precisions,
         export.threads,
-        notes=[_told(export.wide)] if export.wide else (),
+        notes=replace(export.notes, parts=[_told(export.wide)] if export.wide else ()),
     )
 
 
@@ -125,7 +127,7 @@ def write_classifier(
     precisions: Sequence[pb.Precision],
     threads: int = 1,
     *,
-    notes: Sequence[str] = (),
+    notes: Notes = NO_NOTES,
 ) -> pb.Bundle:
     """Build the graphs of a classifier, check and measure them, and write the bundle.
 
@@ -137,7 +139,7 @@ def write_classifier(
         files: tokenizer and further files by path.
         precisions: graph sets of the bundle; the first is the server's default.
         threads: threads of ONNX Runtime.
-        notes: what the card says of the model that no field of the manifest holds.
+        notes: what the card says that no field of the manifest holds.
 
     Raises:
         ExportError: facts are missing (all are named), or the folder cannot be written.

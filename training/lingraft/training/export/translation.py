@@ -10,7 +10,7 @@ from typing import Any
 from lingraft.training.errors import ExportError
 from lingraft.training.export import parity
 from lingraft.training.export.bundle import Content, working_folder, write_bundle
-from lingraft.training.export.card import model_card
+from lingraft.training.export.card import NO_NOTES, Notes, model_card
 from lingraft.training.export.facts import (
     CARD_FILE,
     PRECISION_NAMES,
@@ -76,6 +76,7 @@ class TranslationExport:
         precisions: graph sets of the bundle; the first is the server's default.
         ties_allowed: dev sentences that may differ in fp32 by a numerical tie.
         threads: threads of ONNX Runtime.
+        notes: what the card says that no field of the manifest holds.
     """
 
     model: Any
@@ -86,6 +87,7 @@ class TranslationExport:
     precisions: tuple[pb.Precision, ...] = (pb.PRECISION_FP32, pb.PRECISION_INT8)
     ties_allowed: int = 0
     threads: int = 1
+    notes: Notes = NO_NOTES
 
 
 def export_translation(export: TranslationExport, folder: Path) -> pb.Bundle:
@@ -108,7 +110,7 @@ def export_translation(export: TranslationExport, folder: Path) -> pb.Bundle:
         files: dict[str, Content] = {**export.extra_files, **tokenizer}
         for precision in export.precisions:
             files |= {path.name: path for path in work.glob(f"*.{PRECISION_NAMES[precision]}.*")}
-        files[CARD_FILE] = model_card(draft).encode()
+        files[CARD_FILE] = model_card(draft, export.notes).encode()
         return write_bundle(folder, draft, files)
 
 

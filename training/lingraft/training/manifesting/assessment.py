@@ -9,7 +9,12 @@ from typing import Any
 
 from lingraft.training.assess import Assessed
 from lingraft.training.data.licences import strictest
-from lingraft.training.export import TranslationExport, export_translation, precisions_named
+from lingraft.training.export import (
+    Notes,
+    TranslationExport,
+    export_translation,
+    precisions_named,
+)
 from lingraft.training.manifesting.common import normalised
 from lingraft.training.manifesting.directions import (
     TIES_ALLOWED,
@@ -18,6 +23,7 @@ from lingraft.training.manifesting.directions import (
     dev_of,
     metrics_of,
 )
+from lingraft.training.parents.start import runs_of, training_told
 from lingraft.training.recipe.settings import Gate
 from lingraft.training.vocabulary.codec import SPM_FILE
 from lingraft.v1 import bundle_pb2 as pb
@@ -56,9 +62,15 @@ def export_assessed(found: Assessed, folder: Path) -> pb.Bundle:
             extra_files={"report.json": _report(found, facts.pairs)},
             precisions=precisions_named(recipe.precisions),
             ties_allowed=TIES_ALLOWED,
+            notes=Notes(training=_training(found), weaknesses=recipe.weaknesses),
         ),
         folder,
     )
+
+
+def _training(found: Assessed) -> list[str]:
+    runs = runs_of(found.parent.folder)
+    return [f"`{found.parent.name}`: {training_told(runs)}"] if runs else []
 
 
 def _sources(found: Assessed) -> list[pb.DataSource]:

@@ -22,11 +22,7 @@ from lingraft.training.export import (
 from lingraft.training.export.classifier import WidePart
 from lingraft.training.export.hashing import HashedTable
 from lingraft.training.gate.significance import GRAFT, score_interval
-from lingraft.training.manifesting.common import (
-    facts_of,
-    sources_of,
-    transfer_of,
-)
+from lingraft.training.manifesting.common import facts_of, notes_of, sources_of, transfer_of
 from lingraft.training.measure.metrics import confusion_statistics
 from lingraft.training.models.classifier import logits
 from lingraft.training.models.wide import WideTable
@@ -118,4 +114,5 @@ def _classifier_export(
         wide=_wide(model.wide) if model.wide else None,
         precisions=precisions_named(graft.recipe.precisions),
         extra_files=reports,
+        notes=notes_of(graft.recipe, graft.arms.values()),
     )

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from lingraft.training.classify import ClassifierGraft
 from lingraft.training.data.testsets import TestSet
 from lingraft.training.experiment.origins import licence_of, sources_by_use
+from lingraft.training.experiment.seeds import Seeded
+from lingraft.training.export import Notes
 from lingraft.training.gate.significance import Comparison, Interval
 from lingraft.training.gate.verdict import Verdict
 from lingraft.training.graft import Graft
@@ -44,6 +46,19 @@ def normalised(facts: pb.Bundle) -> pb.Bundle:
         for source, target in mapping.items():
             facts.normalization.mappings.add(language=language, source=source, target=target)
     return facts
+
+
+def notes_of(recipe: GraftRecipe | ClassifyRecipe, arms: Iterable[Seeded]) -> Notes:
+    """What the card says of the training, arm by arm, and what the recipe's author warns of."""
+    return Notes(training=[_trained(arm) for arm in arms], weaknesses=recipe.weaknesses)
+
+
+def _trained(arm: Seeded) -> str:
+    states = [run.state for run in arm.runs]
+    steps, pieces = sum(state.step for state in states), sum(state.tokens for state in states)
+    seeds = f"{len(states)} seed" + "s" * (len(states) > 1)
+    told = f"{arm.name}: {steps:,} steps, {pieces / 1e6:.1f} million targets"
+    return f"{told}, {arm.seconds / 3600:.1f} hours, {seeds}"
 
 
 def sources_of(recipe: GraftRecipe | ClassifyRecipe, sizes: Iterable[int]) -> list[pb.DataSource]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lingraft.training.data.licences import strictest
-from lingraft.training.export import ClassifierDev, write_classifier
+from lingraft.training.export import ClassifierDev, Notes, write_classifier
 from lingraft.training.export.hashing import HashedTable
 from lingraft.training.export.identifier import identifier_graph
 from lingraft.training.export.manifest import FORMAT_VERSION
@@ -49,6 +49,7 @@ def export_identifier(found: Identified, folder: Path) -> pb.Bundle:
         dev,
         {"report.json": identification_report(found)},
         [pb.PRECISION_INT8],
+        notes=Notes(weaknesses=found.recipe.weaknesses),
     )
 
 

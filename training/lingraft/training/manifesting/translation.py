@@ -18,6 +18,7 @@ from lingraft.training.manifesting.common import (
     gain_of,
     like,
     metric_of,
+    notes_of,
     sources_of,
     transfer_of,
 )
@@ -69,6 +70,7 @@ def export_graft(
             extra_files=reports,
             precisions=precisions_named(graft.recipe.precisions),
             ties_allowed=TIES_ALLOWED,
+            notes=notes_of(graft.recipe, graft.arms.values()),
         ),
         folder,
     )

@@ -32,6 +32,7 @@ FREE = {
     "interpolation",  # of weights that are trained
     "precisions",
     "zero_shot",
+    "weaknesses",
 }
 
 

@@ -63,6 +63,8 @@ class _Recipe(Strict):
     display_name: str = ""
     seed: int = 1
     licence: str
+    # What the result is bad at, in plain words: they stand in its card.
+    weaknesses: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=list)
 
 
 class PretrainRecipe(_Recipe):
