@@ -149,4 +149,4 @@ def test_the_card_tells_what_is_counted(bundle: Bundle) -> None:
     """One line; the manifest needs no field for it."""
     card = Path(bundle.folder, "README.md").read_text("utf-8")
     told = "- Wide part: hashed n-grams of 1 to 4 letters inside words, 65,536 rows of 3 logits, "
-    assert told + "added to the encoder's\n" in card
+    assert told + "added to the encoder's; these count by the share of" in card

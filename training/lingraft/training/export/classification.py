@@ -114,7 +114,8 @@ def _told(wide: WidePart) -> str:
     rows, labels = wide.hashed.table.shape
     return (
         f"Wide part: hashed n-grams of 1 to {wide.hashed.ngrams.orders} letters inside words, "
-        f"{rows:,} rows of {labels} logits, added to the encoder's"
+        f"{rows:,} rows of {labels} logits, added to the encoder's; "
+        "these count by the share of a text's pieces that are no single bytes"
     )
 
 

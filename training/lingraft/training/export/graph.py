@@ -137,10 +137,11 @@ def check(model: onnx.ModelProto) -> None:
 
 
 def weight_bytes(model: onnx.ModelProto) -> int:
-    """Bytes that the constants of `model` take."""
+    """Bytes that the constants of `model` take, but for those that stand in another file."""
     return sum(
         math.prod(tensor.dims) * helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
         for tensor in model.graph.initializer
+        if tensor.data_location != TensorProto.EXTERNAL
     )
 
 

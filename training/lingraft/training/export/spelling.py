@@ -35,7 +35,8 @@ def known(g: GraphBuilder, spelling: Spelling) -> str:
     octets = g.op("Cast", _octets(g, ids, spelling), to=TensorProto.INT64)
     found = g.op("Cast", g.op("Greater", octets, g.ints(NO_BYTE)), to=TensorProto.FLOAT)
     count = g.op("Cast", g.op("Unsqueeze", "lengths", g.ints(1)), to=TensorProto.FLOAT)
-    share = g.op("Div", g.op("ReduceSum", found, g.ints(1), keepdims=1), count)
+    bytes_in = g.op("ReduceSum", found, g.ints(1), keepdims=1)
+    share = g.op("Div", bytes_in, g.op("Max", count, g.floats(1.0)))
     return g.op("Sub", g.floats(1.0), share)
 
 

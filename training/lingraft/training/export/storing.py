@@ -47,6 +47,8 @@ def share(model: onnx.ModelProto, file: Path, names: Collection[str] | None = No
     names: tensors that are looked for; all of them if None, which reads the whole file for each
         that is not there.
     """
+    if not file.stat().st_size:
+        return  # nothing to map
     place = 0
     with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, prot=mmap.PROT_READ) as content:
         for tensor in model.graph.initializer:

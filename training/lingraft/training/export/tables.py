@@ -16,6 +16,8 @@ from lingraft.training.export.graph import Array
 
 _LEVELS = 127
 _WORTHWHILE = 1 << 16  # values; smaller tables stay as they are
+_ROUNDED = 2e-3  # share of values that rounding may have moved by a step
+_MOST_PADDING = 1 << 12  # empty pieces at the end of an output layer (`head.py`)
 
 
 def pack_tables(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -37,38 +39,54 @@ def pack_tables(model: onnx.ModelProto) -> onnx.ModelProto:
     return result
 
 
-def tie_transposed(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy of `model` without 8-bit weights that are a table of it turned round.
+def tie_transposed(model: onnx.ModelProto) -> None:
+    """Leave 8-bit weights out of `model` that are a table of it turned round.
 
-    Where embeddings are tied, the weights of the output layer are [d,V] what the table is [V,d].
-    The graph turns the table; ONNX Runtime does so once, when it loads it.
+    Where embeddings are tied, the weights [d,V] of the output layer are the table [V,d] but for
+    empty pieces at the end and for rounding: the table was multiplied before it was brought to 8
+    bits, which moves a value in a thousand by a step, at a half. The graph turns the table; ONNX
+    Runtime does so once, when it loads it.
     """
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
-    graph = result.graph
+    graph = model.graph
     looked_up = {n.input[0] for n in graph.node if n.op_type == "Gather"}
     large = [t for t in graph.initializer if _is_large(t, TensorProto.INT8)]
-    turned = {_turned(table): table.name for table in large if table.name in looked_up}
-    ties = {t.name: turned[key] for t in large if (key := _as_it_is(t)) in turned}
-    made = [
-        helper.make_node("Transpose", [table], [name], f"{name}.tied", perm=[1, 0])
-        for name, table in ties.items()
-    ]
-    nodes, kept = list(graph.node), [t for t in graph.initializer if t.name not in ties]
+    tables = [t for t in large if t.name in looked_up]
+    made: list[onnx.NodeProto] = []
+    left_out: set[str] = set()
+    for weights in large:
+        table = next((t for t in tables if _turns_into(t, weights)), None)
+        if table is not None:
+            left_out.add(weights.name)
+            made += _turned(table, weights)
+            graph.initializer.append(_padding(table, weights))
+    nodes, kept = list(graph.node), [t for t in graph.initializer if t.name not in left_out]
     graph.ClearField("node")
     graph.ClearField("initializer")
     graph.node.extend([*made, *nodes])
     graph.initializer.extend(kept)
-    return result
 
 
-def _as_it_is(tensor: onnx.TensorProto) -> tuple[tuple[int, ...], bytes]:
-    return tuple(tensor.dims), tensor.raw_data
+def _turns_into(table: onnx.TensorProto, weights: onnx.TensorProto) -> bool:
+    pieces, width = table.dims
+    if weights.dims[0] != width or not pieces <= weights.dims[1] < pieces + _MOST_PADDING:
+        return False
+    wanted = numpy_helper.to_array(weights).astype(np.int16)
+    turned = np.pad(numpy_helper.to_array(table).T, ((0, 0), (0, wanted.shape[1] - pieces)))
+    apart = np.abs(wanted - turned)
+    return int(apart.max()) <= 1 and float(apart.mean()) < _ROUNDED
 
 
-def _turned(tensor: onnx.TensorProto) -> tuple[tuple[int, ...], bytes]:
-    turned = numpy_helper.to_array(tensor).T
-    return turned.shape, turned.tobytes()
+def _padding(table: onnx.TensorProto, weights: onnx.TensorProto) -> onnx.TensorProto:
+    ends = np.array([0, 0, 0, weights.dims[1] - table.dims[0]], np.int64)
+    return numpy_helper.from_array(ends, f"{weights.name}.padding")
+
+
+def _turned(table: onnx.TensorProto, weights: onnx.TensorProto) -> Iterator[onnx.NodeProto]:
+    name = weights.name
+    yield helper.make_node(
+        "Transpose", [table.name], [f"{name}.turned"], f"{name}.turn", perm=[1, 0]
+    )
+    yield helper.make_node("Pad", [f"{name}.turned", f"{name}.padding"], [name], f"{name}.pad")
 
 
 def _is_large_table(tensor: onnx.TensorProto) -> bool:

@@ -105,7 +105,7 @@ def export_translation(export: TranslationExport, folder: Path) -> pb.Bundle:
     names = [path for graphs in draft.graphs for path in (graphs.encoder, graphs.decoder_step)]
     require_complete(draft, [*names, *tokenizer, CARD_FILE, *export.extra_files])
     with working_folder(folder) as work:
-        graphs = _build_graphs(config, arrays_of(export.model), export.precisions, work)
+        graphs = build_graphs(config, arrays_of(export.model), export.precisions, work)
         _measure(draft, graphs, export)
         files: dict[str, Content] = {**export.extra_files, **tokenizer}
         for precision in export.precisions:
@@ -139,7 +139,7 @@ def _fill(draft: pb.Bundle, config: Any, export: TranslationExport) -> None:
         draft.graphs.add(precision=precision, encoder=encoder, decoder_step=step)
 
 
-def _build_graphs(
+def build_graphs(
     config: Any, state: Mapping[str, Any], precisions: Sequence[pb.Precision], work: Path
 ) -> dict[pb.Precision, parity.TranslationGraphs]:
     """Graphs in files of the folder `work`.
@@ -152,20 +152,25 @@ def _build_graphs(
     others = [each for each in dict.fromkeys(precisions) if each != pb.PRECISION_FP32]
     wanted = (*others, pb.PRECISION_FP32)
     builders = {"encoder": family.encoder_graph, "decoder_step": family.decoder_step_graph}
-    held: dict[pb.Precision, tuple[Path, set[str]]] = {}  # the encoder's file, what stands in it
+    encoders: dict[pb.Precision, tuple[list[Path], set[str]]] = {}  # files, what stands in them
     for place, (name, build) in enumerate(builders.items()):
         plain = build(config, state)
         for precision in wanted:
             file = work / graph_path(name, precision)
             smaller = pack_tables(plain) if precision == pb.PRECISION_INT8 else plain
-            changed = tie_transposed(changes(precision)[place](smaller))
-            earlier = [held[precision][0]] if precision in held else []
-            for other in earlier:
-                share(changed, other, held[precision][1])
-            held[precision] = file, {tensor.name for tensor in changed.graph.initializer}
-            store(changed, file)
+            changed = changes(precision)[place](smaller)
             if precision == pb.PRECISION_INT8:
-                store_twin(tie_transposed(nativise(smaller)), file, *earlier)
+                tie_transposed(changed)
+            files, held = encoders.get(precision, ([], set()))
+            for other in files:
+                share(changed, other, held)
+            names = {tensor.name for tensor in changed.graph.initializer}
+            encoders.setdefault(precision, (store(changed, file), names))
+            if precision == pb.PRECISION_INT8:
+                native = nativise(smaller)
+                tie_transposed(native)
+                store_twin(native, file, *files)
+                del native
             del smaller, changed
         del plain  # before the next one is built: they may take gigabytes
     return {
