@@ -48,7 +48,7 @@ def test_simple_sentences_come_out_nearly_right(
 def test_french_to_german_goes_through_english_where_that_is_allowed(
     server: Client, sentences: Sentences
 ) -> None:
-    """Two models of one bundle's making, one after the other."""
+    """One model twice, one direction after the other."""
     answers = _translated(server, sentences["fr"], "fr", "de", allow_pivot=True)
     assert {(a.pair_status, a.pivot_language) for a in answers} == {("PIVOT", "en")}
     made = [answer.text for answer in answers]
@@ -86,6 +86,6 @@ def test_its_figures_are_those_that_were_asked_of_it(manifest: dict[str, Any]) -
     assert all(pair["loss"].get("value", 0.0) <= 0.5 for pair in graphs["pairLosses"])
 
 
-def test_it_is_as_small_as_was_asked(manifest: dict[str, Any]) -> None:
+def test_it_is_as_small_as_was_asked() -> None:
     """14 MB, its report and card among them."""
     assert sum(path.stat().st_size for path in _FOLDER.iterdir()) <= 14_000_000

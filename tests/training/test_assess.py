@@ -17,6 +17,7 @@ RECIPE = """\
 task = "assess"
 name = "toy-served"
 licence = "CC0-1.0"
+weaknesses = ["songs"]
 parent = "{parent}"
 {more}
 precisions = ["int8"]
@@ -100,9 +101,19 @@ def test_the_report_names_weights_and_figures_and_shows_no_text(
     report = json.loads(text)
     assert len(report["weights"]["sha256"]) == 64
     assert report["test_openings"] == 1
+    assert (bundle.parent / "report.json").read_text("utf-8") == text
     first, pair = report["results"][0], manifest["pairs"][0]["metrics"][0]
     assert first["value"] == pytest.approx(pair["value"], abs=0.01)
     assert english[0] not in text
+
+
+def test_the_card_tells_its_training_and_what_it_is_bad_at(bundle: Path) -> None:
+    """Steps of the parent, whether its training has seen the test sets, the recipe's warning."""
+    card = (bundle / "README.md").read_text("utf-8")
+    assert "- songs\n" in card
+    told = card[card.index("## Training") :]
+    assert "240 steps" in told
+    assert "Text of the test sets stands in 1 rows of it" in told  # the row that dev has too
 
 
 def test_again_nothing_is_opened(folder: Path, bundle: Path) -> None:
@@ -144,6 +155,22 @@ def test_a_mistake_is_one_message(
     assert said in error
     assert "Traceback" not in error
     assert not (folder / "never").exists()
+
+
+def test_what_does_not_go_together_is_told_at_once(
+    folder: Path, parent_run: Path, parent_recipe_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A direction that only dev has, and a recipe that trained another model."""
+    other = folder / "other.toml"
+    other.write_text(parent_recipe_file.read_text("utf-8").replace('"fr"', '"de"'), "utf-8")
+    path = Path(_recipe(folder, parent_run, f'pretraining = "{other}"'))
+    text = path.read_text("utf-8").replace('"fr" }]\ntest', '"fr" }, EXTRA]\ntest')
+    extra = '{ name = "x", path = "dev.tsv", source = "fr", target = "yo" }'
+    path.write_text(text.replace("EXTRA", extra), "utf-8")
+    assert main(["assess", str(path), "--output", str(folder / "never")]) == 1
+    error = capsys.readouterr().err
+    assert "dev has fr-yo, yo-fr, which no test set measures" in error
+    assert "is in de, en, and parent" in error
 
 
 def test_test_sets_that_swallow_dev_are_refused(

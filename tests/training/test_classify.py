@@ -27,6 +27,7 @@ name = "toy-labels"
 licence = "CC0-1.0"
 parent = "{parent}"
 seeds = 1
+weaknesses = ["riddles"]
 
 [training]
 warmup_steps = 10
@@ -222,6 +223,8 @@ def test_harm_is_refused_unless_there_is_a_reason(
     assert manifest["transfer"]["acceptedNegativeReason"] == "to show what harm looks like"
     card = (tmp_path / "run" / "bundle" / "README.md").read_text(encoding="utf-8")
     assert "because: to show what harm looks like" in card
+    assert "- riddles\n" in card
+    assert "- graft: " in card[card.index("## Training") :]
 
 
 def test_rows_that_stand_in_dev_or_test_are_not_trained_on(recipe_file: Path) -> None:

@@ -35,6 +35,7 @@ parent = "{parent}"
 dev_sentences = 6
 parity_sentences = 8
 seeds = 1
+weaknesses = ["verse"]
 
 [training]
 warmup_steps = 10

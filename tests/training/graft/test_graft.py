@@ -121,6 +121,17 @@ def test_the_bundle_tells_what_was_measured(toy: Any, parent_run: Path) -> None:
     assert sizes == {"toy en-yo": 140, "toy en-fr": 40}
 
 
+def test_the_card_tells_steps_of_every_arm_and_what_the_recipe_warns_of(toy: Any) -> None:
+    """And that it is weak where its figures say so."""
+    card = (toy.output / "bundle" / "README.md").read_text("utf-8")
+    weak = card[card.index("## What it is bad at") : card.index("## Precisions")]
+    assert "- verse\n" in weak
+    trained = card[card.index("## Training") : card.index("## Limits")]
+    for arm in ("graft", "scratch"):
+        assert f"- {arm}: " in trained
+    assert "steps" in trained
+
+
 def test_the_parents_own_pairs_are_served_where_the_recipe_limits_their_loss(
     toy: Any, keeping: Any
 ) -> None:

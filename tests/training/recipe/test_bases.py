@@ -86,7 +86,9 @@ def test_a_shipped_recipe_may_be_a_base(tmp_path: Path) -> None:
     """By its name."""
     recipe = _load(tmp_path, "mine.toml", 'base = "parent-xs"\nseed = 9\n')
     assert recipe.seed == 9
-    assert recipe.train == load_recipe("parent-xs").train
+    below = load_recipe("parent-xs")
+    assert isinstance(below, PretrainRecipe)
+    assert recipe.train == below.train
 
 
 @pytest.mark.parametrize(

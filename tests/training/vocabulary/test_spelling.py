@@ -47,6 +47,11 @@ def test_all_letters_beyond_the_first_plane_are_one(codec: Codec) -> None:
         assert _spelled(codec, codec.encode_target(text, "en")) == f" {chr(PLANE - 1)} "
 
 
+def test_a_text_of_nothing_is_known(codec: Codec) -> None:
+    """No byte is in it, and nothing is divided by none."""
+    assert spelling_of(codec).known(np.array([], dtype=np.int64)) == 1.0
+
+
 def test_tags_and_padding_spell_nothing(codec: Codec) -> None:
     """Nor does the unknown piece."""
     ids = [codec.tag_id("yo"), codec.spm.unk_id(), codec.pad]

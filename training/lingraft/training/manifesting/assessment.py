@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lingraft.training.assess import Assessed
+from lingraft.training.assess import Assessed, directions
 from lingraft.training.data.licences import strictest
 from lingraft.training.export import (
     Notes,
@@ -38,7 +38,8 @@ _RULE = Gate()  # how often intervals draw, and from which seed
 
 
 def export_assessed(found: Assessed, folder: Path) -> pb.Bundle:
-    """Write the bundle of an assessed translator with its report, and return its manifest.
+    """Write the bundle of an assessed translator and its report, which also stands beside it, even
+    where the export fails; return the manifest.
 
     Raises:
         ExportError: the folder cannot be written.
@@ -53,13 +54,16 @@ def export_assessed(found: Assessed, folder: Path) -> pb.Bundle:
     add_tags(facts, codec)
     if found.calibration:
         facts.calibration.extend(found.calibration.as_infos())
+    report = _report(found, facts.pairs)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    (folder.parent / "report.json").write_bytes(report)
     return export_translation(
         TranslationExport(
             model=found.model.eval(),
             tokenizer=found.parent.folder / SPM_FILE,
             facts=facts,
             dev=dev_of(found.dev, codec, found.model, recipe.parity_sentences),
-            extra_files={"report.json": _report(found, facts.pairs)},
+            extra_files={"report.json": report},
             precisions=precisions_named(recipe.precisions),
             ties_allowed=TIES_ALLOWED,
             notes=Notes(training=_training(found), weaknesses=recipe.weaknesses),
@@ -70,14 +74,16 @@ def export_assessed(found: Assessed, folder: Path) -> pb.Bundle:
 
 def _training(found: Assessed) -> list[str]:
     runs = runs_of(found.parent.folder)
-    return [f"`{found.parent.name}`: {training_told(runs)}"] if runs else []
+    told = [f"`{found.parent.name}`: {training_told(runs)}"] if runs else []
+    seen = "was not looked for" if found.seen is None else f"stands in {found.seen:,} rows of it"
+    return [*told, f"Text of the test sets {seen}"]
 
 
 def _sources(found: Assessed) -> list[pb.DataSource]:
     if not found.taught:
         told = f"what {found.parent.name} was trained on"
         return [pb.DataSource(name=told, licence=found.parent.licence)]
-    return [pb.DataSource(name=pairs.name, licence=pairs.licence) for pairs in found.taught]
+    return [pb.DataSource(name=each.name, licence=each.licence) for each in found.taught.train]
 
 
 def _pairs(found: Assessed) -> list[pb.BundlePair]:
@@ -95,11 +101,12 @@ def _pairs(found: Assessed) -> list[pb.BundlePair]:
 
 
 def _status(found: Assessed, direction: tuple[str, str]) -> Any:
-    if not found.taught:
+    """What its own recipe says; a model that goes on from another may have learnt more there."""
+    if found.taught is None:
         return PAIR_STATUS_NOT_STATED
-    taught = {(pairs.source, pairs.target) for pairs in found.taught}
-    taught |= {(pairs.target, pairs.source) for pairs in found.taught if pairs.both_directions}
-    return PAIR_STATUS_TRAINED if direction in taught else PAIR_STATUS_ZERO_SHOT
+    if direction in {way for pairs in found.taught.train for way in directions(pairs)}:
+        return PAIR_STATUS_TRAINED
+    return PAIR_STATUS_NOT_STATED if found.taught.start else PAIR_STATUS_ZERO_SHOT
 
 
 def _report(found: Assessed, pairs: Sequence[pb.BundlePair]) -> bytes:
@@ -109,6 +116,7 @@ def _report(found: Assessed, pairs: Sequence[pb.BundlePair]) -> bytes:
         "task": "assess",
         "weights": {"name": found.parent.name, "sha256": found.parent.sha256},
         "results": [_row(pair, metric) for pair in pairs for metric in pair.metrics],
+        "training_rows_in_test": found.seen,
         "calibration": found.calibration.as_dict() if found.calibration else None,
         "test_openings": found.test_openings,
     }

@@ -58,7 +58,7 @@ def _trained(arm: Seeded) -> str:
     steps, pieces = sum(state.step for state in states), sum(state.tokens for state in states)
     seeds = f"{len(states)} seed" + "s" * (len(states) > 1)
     told = f"{arm.name}: {steps:,} steps, {pieces / 1e6:.1f} million targets"
-    return f"{told}, {arm.seconds / 3600:.1f} hours, {seeds}"
+    return f"{told}, {arm.seconds / 3600:.1f} hours, {seeds}; tuning and stages come on top"
 
 
 def sources_of(recipe: GraftRecipe | ClassifyRecipe, sizes: Iterable[int]) -> list[pb.DataSource]:

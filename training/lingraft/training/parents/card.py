@@ -41,6 +41,7 @@ def parent_card(
         f"  at most {recipe.training.batch_tokens} padded pieces",
         "- Loads in Transformers as `MarianMTModel` and `MarianTokenizer`; the source begins with",
         "  the tag of the target language, `>>fra<<`",
+        *(f"- Bad at: {each}" for each in recipe.weaknesses),
         "",
         "## Data",
         "",
