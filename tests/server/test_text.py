@@ -248,6 +248,9 @@ def test_an_output_without_words_is_told() -> None:
     assert is_wordless("Rain?", "…")
     assert not is_wordless("…!", "?")
     assert not is_wordless("Rain", "7")
+    assert is_wordless("3. bread", "3.")
+    assert not is_wordless("the 3rd of May 1920", "3/5/1920")
+    assert not is_wordless("3.", "3.")
 
 
 def test_a_copy_is_told_from_what_may_stay_as_it_is() -> None:

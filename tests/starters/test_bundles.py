@@ -42,6 +42,7 @@ def test_the_table_of_figures_is_what_the_manifests_say() -> None:
     assert (MODELS / "README.md").read_text("utf-8") == figures.as_markdown(found, figures.asked())
     assert not re.search("@[A-Z]+@", figures.asked())  # a figure that was to be filled in
     assert {row["model"] for row in found["classification"]} >= {"langid", "spam"}
+    assert {row["model"] for row in found["translation"]} >= {"translate", "translate-parent"}
 
 
 def test_a_grafted_direction_stands_with_its_control_and_its_gain(tmp_path: Path) -> None:

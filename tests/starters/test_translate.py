@@ -104,8 +104,8 @@ def test_quality_is_told_where_there_was_enough_to_calibrate_on(
 
 @pytest.mark.parametrize("target", CHILDREN)
 def test_next_to_nothing_odd_goes_by_in_silence(server: Client, target: str) -> None:
-    """Of 200 odd texts at most two answers have a fault that no warning told."""
-    texts = [text for _, text in odd_texts(200, seed=3)]
+    """Of 100 odd texts at most one answer has a fault that no warning told."""
+    texts = [text for _, text in odd_texts(100, seed=3)]
     found = server.translate(texts, target, "en", model=MODEL, timeout=300.0)
     silent = [
         (text, answer.text)
@@ -114,7 +114,7 @@ def test_next_to_nothing_odd_goes_by_in_silence(server: Client, target: str) -> 
         for fault in faults_of(text, answer.text)
         if not told(fault, answer.warnings)
     ]
-    assert len(silent) <= 2, silent
+    assert len(silent) <= 1, silent
 
 
 def test_it_is_as_small_as_was_asked() -> None:

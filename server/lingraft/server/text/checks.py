@@ -127,5 +127,10 @@ def _lettered(text: str) -> list[str]:
 
 
 def is_wordless(source: str, output: str) -> bool:
-    """Whether the output has neither letter nor digit though the source has."""
-    return not any(map(str.isalnum, output)) and any(map(str.isalnum, source))
+    """Whether the output has neither letter nor digit though the source has; or no letter, though
+    the source has, and no digit that is not the source's: of "3. bread" no more than "3."."""
+    if any(map(str.isalpha, output)) or not any(map(str.isalnum, source)):
+        return False
+    digits = Counter(filter(str.isalnum, output)) - Counter(filter(str.isalnum, source))
+    lettered = any(map(str.isalpha, source))
+    return not digits if lettered else not any(map(str.isalnum, output))
