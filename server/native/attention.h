@@ -129,87 +129,131 @@ LINGRAFT_INLINE void score(const float* const* queries, const float* keys, int64
   }
 }
 
-constexpr int64_t kLineFloats = 16;
+// Where a vector of a row's heads begins, its head, and how many values the head has left from there.
+struct Column {
+  int64_t head, begin, left;
+};
 
-// Fetches `count` rows of `length` floats that stand `stride` apart. Attention to a source reads its
-// keys once a step, in pieces too short for the processor to foresee: reading a head ahead makes 256
-// sentences on the starter 1.13 times as fast (Zen 3). For a row's own past it gains nothing.
-LINGRAFT_INLINE void fetch(const float* p, int64_t count, int64_t length, int64_t stride) {
-  for (int64_t row = 0; row < count; ++row, p += stride) {
-    for (int64_t i = 0; i < length; i += kLineFloats) __builtin_prefetch(p + i);
+// The vectors of `heads` heads of `size` values; none has values of two heads.
+LINGRAFT_INLINE const std::vector<Column>& columns_of(int64_t heads, int64_t size) {
+  thread_local std::vector<Column> columns;
+  columns.clear();
+  for (int64_t head = 0; head < heads; ++head) {
+    for (int64_t i = 0; i < size; i += kLanes) columns.push_back({head, head * size + i, size - i});
   }
+  return columns;
 }
 
-LINGRAFT_TARGET inline void attend_source(const CrossCall& call, int64_t begin, int64_t end) {
-  thread_local std::vector<float> scores;
-  scores.resize(call.width + kSlack);
-  const Floats part = all(1.0f / float(call.heads));
-  for (int64_t row = begin; row < end; ++row) {
-    float* mean = call.shares + row * call.width;
-    std::fill(mean, mean + call.width, 0.0f);
-    const int64_t source = row / call.group, length = std::min(call.lengths[row], call.width);
-    for (int64_t head = 0; head < call.heads; ++head) {
-      const int64_t place = (source * call.heads + head) * call.size * call.width;
-      if (head + 1 < call.heads) {
-        const int64_t next = place + call.size * call.width;
-        fetch(call.key + next, call.size, length, call.width);
-        fetch(call.value + next, 1, length * call.size, 0);
-      }
-      const int64_t mine = (row * call.heads + head) * call.size;
-      const float* query = call.query + mine;
-      float* out = call.context + mine;
-      score<1, kScoreAlone>(&query, call.key + place, call.width, call.size, length, scores.data(),
-                            0);
-      softmax(scores.data(), length);
-      blend<1, kBlendAlone>(scores.data(), 0, call.value + place, call.size, length, call.size,
-                            &out);
-      for (int64_t i = 0; i < length; i += kLanes) {
-        const Lanes lanes = first(length - i);
-        store(lanes, mean + i, fused(load(scores.data() + i), part, load(lanes, mean + i)));
-      }
+// out[columns] = sum over positions of the head's share and values [count][width].
+template <int kWide, bool kWhole>
+LINGRAFT_INLINE void blend_columns(const float* shares, int64_t room, const Half* values,
+                                   int64_t width, int64_t count, const Column* columns,
+                                   float* out) {
+  Floats sums[kWide];
+  Lanes lanes[kWide];
+  for (int v = 0; v < kWide; ++v) {
+    sums[v] = zeros();
+    lanes[v] = first(columns[v].left);
+  }
+  for (int64_t position = 0; position < count; ++position, values += width) {
+    for (int v = 0; v < kWide; ++v) {
+      const Half* from = values + columns[v].begin;
+      const Floats value = kWhole ? load(from) : load(lanes[v], from);
+      sums[v] = fused(all(shares[columns[v].head * room + position]), value, sums[v]);
+    }
+  }
+  for (int v = 0; v < kWide; ++v) store_part<kWhole>(lanes[v], out + columns[v].begin, sums[v]);
+}
+
+// One row's queries [heads][size] over `count` positions of keys and values, each [heads][size] of
+// halves in one stretch, so that a row's are read from beginning to end. Leaves the shares of head h
+// at shares[h * room].
+LINGRAFT_TARGET inline void attend_positions(const float* query, const Half* keys,
+                                             const Half* values, int64_t count, int64_t heads,
+                                             int64_t size, float scale, float* shares,
+                                             int64_t room, float* out) {
+  const int64_t width = heads * size, whole = size / kLanes * kLanes;
+  const Lanes rest = first(size - whole);
+  for (int64_t position = 0; position < count; ++position) {
+    const Half* key = keys + position * width;
+    const float* here = query;
+    for (int64_t head = 0; head < heads; ++head, key += size, here += size) {
+      Floats total = zeros();
+      for (int64_t i = 0; i < whole; i += kLanes) total = fused(load(here + i), load(key + i), total);
+      if (whole < size) total = fused(load(rest, here + whole), load(rest, key + whole), total);
+      shares[head * room + position] = sum(total) * scale;
+    }
+  }
+  for (int64_t head = 0; head < heads; ++head) softmax(shares + head * room, count);
+  const std::vector<Column>& columns = columns_of(heads, size);
+  const int64_t vectors = int64_t(columns.size());
+  int64_t step = 0;
+  for (int64_t v = 0; v < vectors; v += step) {
+    const Column* from = columns.data() + v;
+    const int64_t left = vectors - v;
+    if (whole == size && left >= kBlendColumns) {
+      step = kBlendColumns;
+      blend_columns<kBlendColumns, true>(shares, room, values, width, count, from, out);
+    } else if (left >= 4) {
+      step = 4;
+      blend_columns<4, false>(shares, room, values, width, count, from, out);
+    } else {
+      step = 1;
+      blend_columns<1, false>(shares, room, values, width, count, from, out);
     }
   }
 }
 
-// scores[position] = scale times query . key[position], keys [count][size].
-LINGRAFT_TARGET inline void score_past(const float* query, const float* keys, int64_t size,
-                                       int64_t count, float scale, float* scores) {
-  constexpr int64_t kMostVectors = kMostHeadSize / kLanes;
-  Floats q[kMostVectors];
-  const int64_t whole = size / kLanes;
-  const Lanes rest = first(size - whole * kLanes);
-  const bool has_rest = whole * kLanes < size;
-  for (int64_t v = 0; v < whole; ++v) q[v] = load(query + v * kLanes);
-  const Floats last = has_rest ? load(rest, query + whole * kLanes) : zeros();
-  for (int64_t position = 0; position < count; ++position) {
-    const float* key = keys + position * size;
-    Floats total = has_rest ? multiply(last, load(rest, key + whole * kLanes)) : zeros();
-    for (int64_t v = 0; v < whole; ++v) total = fused(q[v], load(key + v * kLanes), total);
-    scores[position] = sum(total) * scale;
+constexpr float kLargestHalf = 65504.0f;
+
+// Halves of `count` floats; what is too large for one becomes the largest.
+LINGRAFT_TARGET inline void to_halves(const float* x, int64_t count, Half* y) {
+  for (int64_t i = 0; i < count; i += kLanes) {
+    const Lanes lanes = first(count - i);
+    const Floats value = smaller(load(lanes, x + i), all(kLargestHalf));
+    store(lanes, y + i, larger(value, all(-kLargestHalf)));
+  }
+}
+
+// Floats that `count` scores take: whole vectors.
+LINGRAFT_INLINE int64_t room_for(int64_t count) { return (count + kLanes - 1) / kLanes * kLanes; }
+
+LINGRAFT_TARGET inline void attend_source(const CrossCall& call, int64_t begin, int64_t end) {
+  thread_local std::vector<float> shares;
+  const int64_t width = call.heads * call.size, room = room_for(call.positions);
+  shares.resize(call.heads * room);
+  const Floats part = all(1.0f / float(call.heads));
+  for (int64_t row = begin; row < end; ++row) {
+    float* mean = call.shares + row * call.positions;
+    std::fill(mean, mean + call.positions, 0.0f);
+    const int64_t place = row / call.group * call.positions * width;
+    const int64_t length = std::min(call.lengths[row], call.positions);
+    attend_positions(call.query + row * width, call.key + place, call.value + place, length,
+                     call.heads, call.size, 1.0f, shares.data(), room, call.context + row * width);
+    for (int64_t head = 0; head < call.heads; ++head) {
+      for (int64_t i = 0; i < length; i += kLanes) {
+        const Lanes lanes = first(length - i);
+        const Floats share = load(shares.data() + head * room + i);
+        store(lanes, mean + i, fused(share, part, load(lanes, mean + i)));
+      }
+    }
   }
 }
 
 LINGRAFT_TARGET inline void attend_past(const SelfCall& call, int64_t begin, int64_t end) {
-  thread_local std::vector<float> scores;
-  scores.resize(call.room + kSlack);
-  const int64_t width = call.heads * call.size;
+  thread_local std::vector<float> shares;
+  const int64_t width = call.heads * call.size, room = room_for(call.room);
+  shares.resize(call.heads * room);
   const float scale = 1.0f / std::sqrt(float(call.size));
   for (int64_t row = begin; row < end; ++row) {
-    const int64_t past = call.past[row];
+    const int64_t past = call.past[row], place = row * call.room * width;
     if (past < 0 || past >= call.room) continue;  // nothing to write to: the engine never asks
-    for (int64_t head = 0; head < call.heads; ++head) {
-      const float* query = call.packed + row * 3 * width + head * call.size;
-      const int64_t place = (row * call.heads + head) * call.room * call.size;
-      for (int part = 0; part < 2; ++part) {
-        std::memcpy(call.cache[part] + place + past * call.size, query + (part + 1) * width,
-                    call.size * sizeof(float));
-      }
-      float* out = call.context + row * width + head * call.size;
-      score_past(query, call.cache[0] + place, call.size, past + 1, scale, scores.data());
-      softmax(scores.data(), past + 1);
-      blend<1, kBlendAlone>(scores.data(), 0, call.cache[1] + place, call.size, past + 1, call.size,
-                            &out);
+    const float* query = call.packed + row * 3 * width;
+    for (int part = 0; part < 2; ++part) {
+      to_halves(query + (part + 1) * width, width, call.cache[part] + place + past * width);
     }
+    attend_positions(query, call.cache[0] + place, call.cache[1] + place, past + 1, call.heads,
+                     call.size, scale, shares.data(), room, call.context + row * width);
   }
 }
 

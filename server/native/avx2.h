@@ -1,4 +1,4 @@
-// Vectors of eight floats: AVX2 and FMA. `avx512.h` has the same names for sixteen.
+// Vectors of eight floats: AVX2, FMA and F16C. `avx512.h` has the same names for sixteen.
 #pragma once
 
 #include <immintrin.h>
@@ -6,7 +6,9 @@
 #include <cmath>
 #include <cstdint>
 
-#define LINGRAFT_TARGET __attribute__((target("avx2,fma")))
+#include "kernels.h"
+
+#define LINGRAFT_TARGET __attribute__((target("avx2,fma,f16c")))
 #define LINGRAFT_LAMBDA LINGRAFT_TARGET __attribute__((always_inline))
 #define LINGRAFT_INLINE LINGRAFT_TARGET inline __attribute__((always_inline))
 
@@ -14,8 +16,8 @@ namespace lingraft::avx2 {
 
 constexpr int64_t kLanes = 8;
 constexpr float kLeastExponent = -87.0f;  // 2^n of `scaled` has no smaller n
-// Vectors of sums that attention holds for one query, and for each of four: what registers there are.
-constexpr int kScoreAlone = 4, kScoreTogether = 2, kBlendAlone = 8, kBlendTogether = 2;
+// Vectors of sums that attention holds for each of four queries, and for one: what registers there are.
+constexpr int kScoreTogether = 2, kBlendTogether = 2, kBlendColumns = 8;
 
 using Floats = __m256;
 using Integers = __m256i;
@@ -46,6 +48,28 @@ LINGRAFT_INLINE void store(const Lanes& lanes, float* p, Floats x) {
     _mm256_storeu_ps(p, x);
   } else {
     _mm256_maskstore_ps(p, lanes.mask, x);
+  }
+}
+// Halves have no instruction for a part of a vector: it goes by way of a whole one.
+LINGRAFT_INLINE size_t bytes_of(const Lanes& lanes) {
+  const int mask = _mm256_movemask_ps(_mm256_castsi256_ps(lanes.mask));
+  return sizeof(Half) * size_t(__builtin_popcount(unsigned(mask)));
+}
+LINGRAFT_INLINE Floats load(const Half* p) {
+  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+LINGRAFT_INLINE Floats load(const Lanes& lanes, const Half* p) {
+  if (lanes.whole) return load(p);
+  Half part[kLanes] = {};
+  __builtin_memcpy(part, p, bytes_of(lanes));
+  return load(part);
+}
+LINGRAFT_INLINE void store(const Lanes& lanes, Half* p, Floats x) {
+  const __m128i halves = _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT);
+  if (lanes.whole) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), halves);
+  } else {
+    __builtin_memcpy(p, &halves, bytes_of(lanes));
   }
 }
 LINGRAFT_INLINE Floats add(Floats a, Floats b) { return _mm256_add_ps(a, b); }
@@ -105,6 +129,9 @@ LINGRAFT_INLINE Integers as_integers(Floats x) { return _mm256_cvtps_epi32(x); }
 LINGRAFT_INLINE void store(int16_t* p, Integers x) {
   _mm_store_si128(reinterpret_cast<__m128i*>(p), _mm_packs_epi32(_mm256_castsi256_si128(x),
                                                                _mm256_extracti128_si256(x, 1)));
+}
+LINGRAFT_INLINE void store(int16_t* p, const Integers (&x)[4]) {
+  for (int v = 0; v < 4; ++v) store(p + v * kLanes, x[v]);
 }
 
 }  // namespace lingraft::avx2

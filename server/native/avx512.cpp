@@ -15,11 +15,10 @@ struct alignas(64) TileShapes {
 };
 
 // Tiles 0 to 3 hold sums, 4 and 5 rows, 6 and 7 weights; 2, 3 and 5 belong to rows 16 to 31.
-__attribute__((target("amx-tile"))) void shape_tiles(int above, int below) {
+__attribute__((target("amx-tile"))) void shape_tiles(int rows) {
   TileShapes shapes;
   std::fill(shapes.bytes, shapes.bytes + 8, uint16_t(kStep));
-  for (int tile : {0, 1, 4}) shapes.rows[tile] = uint8_t(above);
-  for (int tile : {2, 3, 5}) shapes.rows[tile] = uint8_t(std::max(below, 1));
+  for (int tile : {0, 1, 2, 3, 4, 5}) shapes.rows[tile] = uint8_t(rows);
   for (int tile : {6, 7}) shapes.rows[tile] = kTile;
   // By hand: GCC 12 does not know that the instruction reads all 64 bytes.
   __asm__ volatile("ldtilecfg (%0)" ::"r"(&shapes) : "memory");
@@ -68,12 +67,15 @@ __attribute__((target("amx-tile,amx-int8"))) void multiply_tiles(const Rows& row
   }
 }
 
+// Shaping tiles takes as long as multiplying with them does. So they are shaped for whole ones as soon
+// as there are as many rows, and the last ones then multiply what stands behind (`Rows::room`).
 __attribute__((target("amx-tile"))) void multiply_amx(const Rows& rows, int64_t row,
                                                       int64_t count, const uint8_t* panel,
                                                       int32_t* sums) {
-  if (shaped_for != count) {
-    shape_tiles(int(std::min<int64_t>(count, kTile)), int(count) - kTile);
-    shaped_for = int(count);
+  const int wanted = int(std::min<int64_t>(rows.count, kTile));
+  if (shaped_for != wanted) {
+    shape_tiles(wanted);
+    shaped_for = wanted;
   }
   (count > kTile ? multiply_tiles<true> : multiply_tiles<false>)(rows, row, panel, sums);
 }

@@ -58,7 +58,7 @@ void Rows::quantise(const float* x, int64_t rows, const Weights& weights) {
   // A line more than the values take: rows a power of two apart would push one another out of the
   // nearest cache, which finds a line by its address modulo 4096.
   stride = weights.padded_k * use.value_bytes + kLine;
-  const size_t needed = rows * stride;
+  const size_t needed = round_up(rows, kTile) * stride;
   if (needed > room || rows > rows_room) {
     room = std::max(room, needed);
     rows_room = std::max(rows_room, rows);

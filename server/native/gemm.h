@@ -48,7 +48,7 @@ struct Rows {
   Buffer<int8_t> values;       // [R,padded_k] of int8 or int16, rows `stride` apart
   Buffer<float> scale;         // [R]
   Buffer<int32_t> correction;  // [R]: 128 times the sum of the row
-  size_t room = 0;
+  size_t room = 0;  // of `values`: those of whole tiles of rows
   int64_t rows_room = 0;
 
   void quantise(const float* x, int64_t rows, const Weights& weights);

@@ -10,7 +10,6 @@
 namespace lingraft {
 
 enum Activation : int64_t { kNone = 0, kRelu = 1, kSwish = 2, kGelu = 3, kGeluTanh = 4 };
-constexpr int64_t kMostHeadSize = 256;
 constexpr int64_t kSlack = 64;  // what a row of scores has room for beyond its last one
 
 // The best pieces of one row seen so far, and the normaliser: sums of e^(logit - offset).
@@ -30,20 +29,23 @@ struct Best {
   }
 };
 
-// One query a row over the keys [G,H,D,S] and values [G,H,S,D] of its source; `group` rows have one.
+using Half = uint16_t;  // the bits of an IEEE 754 binary16
+
+// One query a row over the keys and values [G,positions,H*D] of its source; `group` rows have one.
 struct CrossCall {
-  const float *query, *key, *value;
+  const float* query;
+  const Half *key, *value;
   const int64_t* lengths;
   float *context, *shares;
-  int64_t heads, size, width, group;
+  int64_t heads, size, positions, group;
 };
 
-// One new position a row: packed [B,3*H*D], caches of keys and of values [B,H,T,D].
+// One new position a row: packed [B,3*H*D], caches of keys and of values [B,room,H*D].
 struct SelfCall {
   const float* packed;
   const int32_t* past;
   float* context;
-  float* cache[2];
+  Half* cache[2];
   int64_t heads, room, size;
 };
 
@@ -71,6 +73,7 @@ struct Kernels {
   // The best of each row among the columns from `begin` to `end`.
   void (*scan)(const Rows& rows, const Weights& weights, int64_t begin, int64_t end, size_t wanted,
                Best* best);
+  void (*to_halves)(const float* x, int64_t count, Half* y);
   // Rows from `begin` to `end`.
   void (*attend_source)(const CrossCall& call, int64_t begin, int64_t end);
   void (*attend_past)(const SelfCall& call, int64_t begin, int64_t end);

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <vector>
 
 #include "kernels.h"
 
@@ -31,6 +32,7 @@ Kernels table(const char* name, Multiply multiply, void (*release)()) {
           {dense<kNone>, dense<kRelu>, dense<kSwish>, dense<kGelu>, dense<kGeluTanh>},
           add_and_norm,
           scan,
+          to_halves,
           attend_source,
           attend_past,
           attend_all};

@@ -155,26 +155,64 @@ void for_rows(const ort::Api& api, const ort::Context* context, int64_t rows, Us
   api.parallel(context, size_t((rows + kTaskRows - 1) / kTaskRows), task);
 }
 
-// CrossAttention: query float [B,H*D] scaled already, key [G,H,D,S], value [G,H,S,D], lengths int64
+// DenseHalves: as Dense with x [B*S,K], then ids int64 [B,S], for their shape -> two float16
+// [B,S,N/2], the first and the second half of the columns.
+class DenseHalves {
+ public:
+  DenseHalves(const ort::Api& api, const ort::KernelInfo* info)
+      : api_(api), weights_(packed(api, info)) {
+    if (weights_.n % 2 != 0) throw std::runtime_error("N is not even");
+  }
+
+  void compute(ort::Context* context) const {
+    const ort::Value* input = api_.input(context, 0);
+    std::vector<int64_t> sizes = api_.shape(api_.input(context, 4));
+    const int64_t rows = row_count(api_.shape(input)), half = weights_.n / 2;
+    if (rows != row_count(sizes) * sizes.back()) throw std::runtime_error("x has not B*S rows");
+    thread_local std::vector<float> floats;
+    floats.resize(rows * weights_.n);
+    dense(api_, context, api_.data<float>(input), rows, weights_, kNone, floats.data());
+    sizes.push_back(half);
+    for (size_t part = 0; part < 2; ++part) {
+      Half* out = api_.output<Half>(context, part, sizes);
+      for (int64_t row = 0; row < rows; ++row) {
+        kernels().to_halves(floats.data() + row * weights_.n + part * half, half, out + row * half);
+      }
+    }
+  }
+
+ private:
+  ort::Api api_;
+  Weights weights_;
+};
+
+int64_t head_size(int64_t width, int64_t heads) {
+  if (heads < 1 || width % heads != 0) throw std::runtime_error("the width is not that of heads");
+  return width / heads;
+}
+
+// CrossAttention: query float [B,H*D] scaled already, key and value float16 [G,S,H*D], lengths int64
 // [B] -> context [B,H*D], shares [B,S]: their mean over heads. Row b looks at source b / (B / G).
+// Attribute heads: H.
 class CrossAttention {
  public:
-  CrossAttention(const ort::Api& api, const ort::KernelInfo*) : api_(api) {}
+  CrossAttention(const ort::Api& api, const ort::KernelInfo* info)
+      : api_(api), heads_(api.integer(info, "heads")) {}
 
   void compute(ort::Context* context) const {
     const ort::Value* query = api_.input(context, 0);
     const std::vector<int64_t> sizes = api_.shape(query), keys = api_.shape(api_.input(context, 1));
-    const int64_t rows = sizes.at(0), sources = keys.at(0), width = keys.at(3);
+    const int64_t rows = sizes.at(0), sources = keys.at(0), positions = keys.at(1);
     if (sources == 0 || rows % sources != 0) throw std::runtime_error("rows are no whole groups");
     const CrossCall call{api_.data<float>(query),
-                         api_.data<float>(api_.input(context, 1)),
-                         api_.data<float>(api_.input(context, 2)),
+                         api_.data<Half>(api_.input(context, 1)),
+                         api_.data<Half>(api_.input(context, 2)),
                          api_.data<int64_t>(api_.input(context, 3)),
                          api_.output<float>(context, 0, sizes),
-                         api_.output<float>(context, 1, {rows, width}),
-                         keys.at(1),
-                         keys.at(2),
-                         width,
+                         api_.output<float>(context, 1, {rows, positions}),
+                         heads_,
+                         head_size(sizes.at(1), heads_),
+                         positions,
                          rows / sources};
     for_rows(api_, context, rows, [&](int64_t begin, int64_t end) {
       kernels().attend_source(call, begin, end);
@@ -183,26 +221,29 @@ class CrossAttention {
 
  private:
   ort::Api api_;
+  int64_t heads_;
 };
 
-// SelfAttention: packed float [B,3*H*D] (queries, keys, values), past_key and past_value [B,H,T,D],
-// past_lengths int32 [B] -> context [B,H*D], present_key and present_value, which may share the
-// memory of the past. The new key and value are written at position past_lengths[b].
+// SelfAttention: packed float [B,3*H*D] (queries, keys, values), past_key and past_value float16
+// [B,T,H*D], past_lengths int32 [B] -> context [B,H*D], present_key and present_value, which may share
+// the memory of the past. The new key and value are written at position past_lengths[b]. Attribute
+// heads: H.
 class SelfAttention {
  public:
-  SelfAttention(const ort::Api& api, const ort::KernelInfo*) : api_(api) {}
+  SelfAttention(const ort::Api& api, const ort::KernelInfo* info)
+      : api_(api), heads_(api.integer(info, "heads")) {}
 
   void compute(ort::Context* context) const {
     const ort::Value* packed = api_.input(context, 0);
     const std::vector<int64_t> cache = api_.shape(api_.input(context, 1));
-    const int64_t rows = cache.at(0), heads = cache.at(1), room = cache.at(2), size = cache.at(3);
-    if (size > kMostHeadSize) throw std::runtime_error("heads have over 256 values");
+    const int64_t rows = cache.at(0), room = cache.at(1), width = cache.at(2);
     SelfCall call{api_.data<float>(packed), api_.data<int32_t>(api_.input(context, 3)),
-                  api_.output<float>(context, 0, {rows, heads * size}), {}, heads, room, size};
-    const size_t bytes = size_t(rows * heads * room * size) * sizeof(float);
+                  api_.output<float>(context, 0, {rows, width}), {},
+                  heads_, room, head_size(width, heads_)};
+    const size_t bytes = size_t(rows * room * width) * sizeof(Half);
     for (size_t part = 0; part < 2; ++part) {
-      const float* past = api_.data<float>(api_.input(context, 1 + part));
-      call.cache[part] = api_.output<float>(context, 1 + part, cache);
+      const Half* past = api_.data<Half>(api_.input(context, 1 + part));
+      call.cache[part] = api_.output<Half>(context, 1 + part, cache);
       if (call.cache[part] != past) std::memcpy(call.cache[part], past, bytes);
     }
     for_rows(api_, context, rows, [&](int64_t begin, int64_t end) {
@@ -212,23 +253,26 @@ class SelfAttention {
 
  private:
   ort::Api api_;
+  int64_t heads_;
 };
 
-// EncoderAttention: packed float [B,S,3*H*D] (queries, keys, values), last int32 [B]: each row's last
-// real position -> context float [B,S,H*D]. All real positions look at all real positions; the
-// context of the others is 0. Attribute heads: H.
+// EncoderAttention: packed float [B*S,3*H*D] or [B,S,3*H*D] (queries, keys, values), last int32 [B]:
+// each row's last real position -> context float [B*S,H*D] or [B,S,H*D]. All real positions look at
+// all real positions; the context of the others is 0. Attribute heads: H.
 class EncoderAttention {
  public:
   EncoderAttention(const ort::Api& api, const ort::KernelInfo* info)
       : api_(api), heads_(api.integer(info, "heads")) {}
 
   void compute(ort::Context* context) const {
-    const ort::Value* packed = api_.input(context, 0);
-    const std::vector<int64_t> sizes = api_.shape(packed);
-    const int64_t rows = sizes.at(0), positions = sizes.at(1), width = sizes.at(2) / 3;
-    const EncoderCall call{api_.data<float>(packed), api_.data<int32_t>(api_.input(context, 1)),
-                           api_.output<float>(context, 0, {rows, positions, width}),
-                           heads_, positions, width, width / heads_};
+    const ort::Value *packed = api_.input(context, 0), *last = api_.input(context, 1);
+    std::vector<int64_t> sizes = api_.shape(packed);
+    const int64_t rows = api_.shape(last).at(0), all = row_count(sizes), width = sizes.back() / 3;
+    if (rows == 0 || all % rows != 0) throw std::runtime_error("packed has not B*S rows");
+    sizes.back() = width;
+    const EncoderCall call{api_.data<float>(packed), api_.data<int32_t>(last),
+                           api_.output<float>(context, 0, sizes), heads_, all / rows, width,
+                           head_size(width, heads_)};
     auto task = [&](size_t row) { kernels().attend_all(call, int64_t(row)); };
     api_.parallel(context, size_t(rows), task);
   }
@@ -297,16 +341,18 @@ extern "C" {
 // Called by ONNX Runtime's register_custom_ops_library.
 LINGRAFT_EXPORT ort::Status* RegisterCustomOps(ort::SessionOptions* options, const ort::ApiBase* base) {
   using namespace lingraft;
-  using ort::kFloat, ort::kInt8, ort::kInt32, ort::kInt64;
+  using ort::kFloat, ort::kHalf, ort::kInt8, ort::kInt32, ort::kInt64;
   static Operator<DensePlain> dense("Dense", {kFloat, kInt8, kFloat, kFloat}, {kFloat});
   static Operator<DenseNorm> norm(
       "DenseNorm", {kFloat, kInt8, kFloat, kFloat, kFloat, kFloat, kFloat}, {kFloat});
   static Operator<BestPieces> best("BestPieces", {kFloat, kInt8, kFloat, kFloat, kInt64},
                                    {kInt64, kFloat});
-  static Operator<CrossAttention> cross("CrossAttention", {kFloat, kFloat, kFloat, kInt64},
+  static Operator<DenseHalves> halves("DenseHalves",
+                                      {kFloat, kInt8, kFloat, kFloat, kInt64}, {kHalf, kHalf});
+  static Operator<CrossAttention> cross("CrossAttention", {kFloat, kHalf, kHalf, kInt64},
                                         {kFloat, kFloat});
-  static Operator<SelfAttention> self("SelfAttention", {kFloat, kFloat, kFloat, kInt32},
-                                      {kFloat, kFloat, kFloat});
+  static Operator<SelfAttention> self("SelfAttention", {kFloat, kHalf, kHalf, kInt32},
+                                      {kFloat, kHalf, kHalf});
   static Operator<EncoderAttention> encoder("EncoderAttention", {kFloat, kInt32}, {kFloat});
   const ort::Table table = base->table(ort::kApiVersion);
   if (table == nullptr) return nullptr;  // older than 1.17: the graph then names what is missing
@@ -317,6 +363,7 @@ LINGRAFT_EXPORT ort::Status* RegisterCustomOps(ort::SessionOptions* options, con
     for (const ort::CustomOp* op : {static_cast<const ort::CustomOp*>(&dense),
                                     static_cast<const ort::CustomOp*>(&norm),
                                     static_cast<const ort::CustomOp*>(&best),
+                                    static_cast<const ort::CustomOp*>(&halves),
                                     static_cast<const ort::CustomOp*>(&cross),
                                     static_cast<const ort::CustomOp*>(&self),
                                     static_cast<const ort::CustomOp*>(&encoder)}) {

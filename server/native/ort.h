@@ -47,7 +47,7 @@ enum Position : size_t {
   kParallelFor = 274,
 };
 
-enum Element : int32_t { kFloat = 1, kInt8 = 3, kInt32 = 6, kInt64 = 7 };
+enum Element : int32_t { kFloat = 1, kInt8 = 3, kInt32 = 6, kInt64 = 7, kHalf = 10 };
 
 // struct OrtCustomOp of operators' version 16.
 struct CustomOp {

@@ -14,10 +14,19 @@ LINGRAFT_TARGET void quantise_row(const float* x, int64_t k, int64_t padded_k, v
   const float most = largest(highest);
   const Floats steps = all(most > 0 ? 127.0f / most : 0.0f);
   Integers total = all(0);
-  for (int64_t i = 0; i < whole; i += kLanes) {
-    const Integers integers = as_integers(multiply(load(x + i), steps));
+  int64_t done = 0;
+  for (; done + 4 * kLanes <= whole; done += 4 * kLanes) {
+    Integers four[4];
+    for (int64_t v = 0; v < 4; ++v) {
+      four[v] = as_integers(multiply(load(x + done + v * kLanes), steps));
+    }
+    total = add(total, add(add(four[0], four[1]), add(four[2], four[3])));
+    store(out + done, four);
+  }
+  for (; done < whole; done += kLanes) {
+    const Integers integers = as_integers(multiply(load(x + done), steps));
     total = add(total, integers);
-    store(out + i, integers);
+    store(out + done, integers);
   }
   if (whole < padded_k) {
     const Integers integers = as_integers(multiply(load(rest, x + whole), steps));

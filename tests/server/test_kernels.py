@@ -237,46 +237,78 @@ def softmax(x: Array) -> Array:
 
 
 @pytest.mark.parametrize("sources", [6, 2])
-@pytest.mark.parametrize(("size", "width"), [(64, 25), (8, 70), (100, 3)])
+@pytest.mark.parametrize(("heads", "size", "width"), [(5, 64, 25), (3, 8, 70), (3, 100, 3)])
 def test_cross_attention_looks_at_the_real_positions_of_its_source(
-    random: np.random.Generator, sources: int, size: int, width: int
+    random: np.random.Generator, sources: int, heads: int, size: int, width: int
 ) -> None:
     """Rows of one source may share its keys; what stands beyond a source's end does not matter."""
-    rows, heads = 6, 3
+    rows = 6
     query = random.standard_normal((rows, heads * size)).astype(np.float32)
-    key = random.standard_normal((sources, heads, size, width)).astype(np.float32)
-    value = random.standard_normal((sources, heads, width, size)).astype(np.float32)
+    key, value = (
+        random.standard_normal((sources, width, heads * size)).astype(np.float16) for _ in range(2)
+    )
     lengths = np.repeat(random.integers(1, width + 1, sources), rows // sources)
+    for row, length in enumerate(lengths):
+        key[row * sources // rows, length:] = value[row * sources // rows, length:] = np.nan
     feeds: dict[str, Array] = {"q": query, "k": key, "v": value, "l": lengths}
-    context, shares = run("CrossAttention", feeds, {}, "q k v l", outputs=2)
+    context, shares = run("CrossAttention", feeds, {}, "q k v l", outputs=2, heads=heads)
     for row, length in enumerate(lengths):
         source = row * sources // rows
-        mine = query[row].reshape(heads, 1, size)
-        alone = softmax(mine @ key[source, :, :, :length])
-        expected = (alone @ value[source, :, :length]).reshape(-1)
+        expected, alone = attend(query[row], key[source, :length], value[source, :length], heads)
         np.testing.assert_allclose(context[row], expected, rtol=1e-4, atol=1e-4)
-        np.testing.assert_allclose(shares[row, :length], alone.mean(0)[0], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(shares[row, :length], alone.mean(0), rtol=1e-4, atol=1e-5)
         assert (shares[row, length:] == 0).all()
+
+
+def attend(query: Array, key: Array, value: Array, heads: int) -> tuple[Array, Array]:
+    """Context [H*D] and shares [H,S] of one query [H*D] over keys and values [S,H*D]."""
+    q, k, v = (
+        x.astype(np.float64).reshape(-1, heads, x.shape[-1] // heads)
+        for x in (query[None], key, value)
+    )
+    shares = softmax(np.einsum("hd,shd->hs", q[0], k))
+    return np.einsum("hs,shd->hd", shares, v).reshape(-1), shares
 
 
 def test_self_attention_writes_at_each_rows_own_position(random: np.random.Generator) -> None:
     """New keys and values stand at the row's position; what is behind may be NaN."""
     rows, heads, room, size = 5, 2, 9, 24
-    packed = random.standard_normal((rows, 3 * heads * size)).astype(np.float32)
+    width = heads * size
+    packed = random.standard_normal((rows, 3 * width)).astype(np.float32)
     past = np.array([0, 3, 8, 1, 5], np.int32)
-    caches = [np.full((rows, heads, room, size), np.nan, np.float32) for _ in range(2)]
+    caches = [np.full((rows, room, width), np.nan, np.float16) for _ in range(2)]
     for cache in caches:
         for row, length in enumerate(past):
-            cache[row, :, :length] = random.standard_normal((heads, length, size))
+            cache[row, :length] = random.standard_normal((length, width))
     feeds: dict[str, Array] = {"p": packed, "k": caches[0], "v": caches[1], "l": past}
-    context, keys, values = run("SelfAttention", feeds, {}, "p k v l", outputs=3)
-    query, key, value = (part.reshape(rows, heads, size) for part in np.split(packed, 3, axis=1))
+    context, keys, values = run("SelfAttention", feeds, {}, "p k v l", outputs=3, heads=heads)
+    query, key, value = np.split(packed, 3, axis=1)
     for row, length in enumerate(past):
-        np.testing.assert_array_equal(keys[row, :, length], key[row])
-        np.testing.assert_array_equal(values[row, :, length], value[row])
-        scores = np.einsum("hd,htd->ht", query[row], keys[row, :, : length + 1]) / np.sqrt(size)
-        expected = np.einsum("ht,htd->hd", softmax(scores), values[row, :, : length + 1])
-        np.testing.assert_allclose(context[row], expected.reshape(-1), rtol=1e-4, atol=1e-4)
+        np.testing.assert_array_equal(keys[row, :length], caches[0][row, :length])
+        np.testing.assert_array_equal(keys[row, length], key[row].astype(np.float16))
+        np.testing.assert_array_equal(values[row, length], value[row].astype(np.float16))
+        known = np.s_[row, : length + 1]
+        expected, _ = attend(query[row] / np.sqrt(size), keys[known], values[known], heads)
+        np.testing.assert_allclose(context[row], expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("positions", [1, 7])
+def test_keys_and_values_of_a_source_are_the_halves_of_one_dense_layer(
+    random: np.random.Generator, positions: int
+) -> None:
+    """In float16, by sources; what is too large for one is the largest there is, not infinite."""
+    sources, k, n = 3, 40, 100
+    layer = weights(random, k, n)
+    layer["b"][[3, 60]] = 1e6, -1e6
+    x = random.standard_normal((sources * positions, k)).astype(np.float32)
+    ids = np.zeros((sources, positions), np.int64)
+    feeds: dict[str, Array] = {"x": x, "i": ids}
+    halves = run("DenseHalves", feeds, layer, "x w s b i", outputs=2)
+    expected = np.clip(dense(x, layer), -65504, 65504)
+    for half, columns in zip(halves, np.split(expected, 2, axis=1), strict=True):
+        assert half.dtype == np.float16
+        assert half.shape == (sources, positions, n // 2)
+        np.testing.assert_allclose(half.reshape(-1, n // 2), columns, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize(("size", "width"), [(64, 25), (8, 70), (100, 3), (16, 1)])
@@ -299,10 +331,21 @@ def test_encoder_attention_looks_at_the_real_positions_of_each_row(
             assert (context[row, length:] == 0).all()
 
 
-def test_heads_that_are_too_wide_for_self_attention_are_an_error() -> None:
-    """The step fails and says why, instead of writing beyond its registers."""
-    cache = np.zeros((1, 1, 2, 264), np.float32)
-    packed = np.zeros((1, 3 * 264), np.float32)
+def test_encoder_attention_takes_all_rows_as_one_matrix(random: np.random.Generator) -> None:
+    """The layers around it know matrices alone; the rows are as many as their last positions."""
+    packed = random.standard_normal((4, 6, 3 * 32)).astype(np.float32)
+    last = np.array([5, 0, 2, 3], np.int32)
+    shaped, flat = (
+        run("EncoderAttention", {"p": x, "l": last}, {}, "p l", heads=2)[0]
+        for x in (packed, packed.reshape(24, -1))
+    )
+    assert flat.shape == (24, 32)
+    np.testing.assert_array_equal(flat, shaped.reshape(24, 32))
+
+
+def test_a_width_that_is_not_that_of_the_heads_is_an_error() -> None:
+    """The step fails and says why."""
+    cache, packed = np.zeros((1, 2, 64), np.float16), np.zeros((1, 3 * 64), np.float32)
     feeds: dict[str, Array] = {"p": packed, "k": cache, "v": cache, "l": np.zeros(1, np.int32)}
-    with pytest.raises(Exception, match="256"):
-        run("SelfAttention", feeds, {}, "p k v l", outputs=3)
+    with pytest.raises(Exception, match="not that of heads"):
+        run("SelfAttention", feeds, {}, "p k v l", outputs=3, heads=3)

@@ -98,10 +98,11 @@ def _served(
 ) -> Any:
     config = ServerConfig(bundles=(bundle.folder,), threads=1, kernels=choice)
     graphs = next(each for each in bundle.graphs if each.precision is precision)
-    own = operators(bundle, graphs, config) != "standard"
+    engine = classification_engine(bundle, graphs, config)
+    own = operators(engine) != "standard"
     twin = precision is Precision.INT8 and choice == "auto" and kernels.library() is not None
     assert own == twin
-    return classification_engine(bundle, graphs, config).logits(rows)
+    return engine.logits(rows)
 
 
 ENGINES = [

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from operator import sub
+from statistics import mean
 from typing import Any
 
 import pytest
@@ -124,12 +127,35 @@ def test_int8_rows_answer_alike_alone_and_in_company(family: Any) -> None:
     assert _decode(engine, bundle, sources) == alone
 
 
-def test_the_twins_of_int8_graphs_say_the_same(family: Any) -> None:
-    """The server's own operators, wherever they take the place of standard ones."""
+def test_the_twins_of_int8_graphs_are_as_near_to_fp32(family: Any) -> None:
+    """The server's own operators lose no more than standard ones, which have caches of 32 bits.
+
+    Piece for piece the two cannot be compared here: random weights answer to the last bit.
+    """
     bundle = read_bundle(family.folder)
     sources = _sources(bundle)[:8]
-    expected = _decode(_engine(bundle, "int8"), bundle, sources)
-    assert _decode(_engine(bundle, "int8.native"), bundle, sources) == expected
+    engines = [_engine(bundle, precision) for precision in ("fp32", "int8", "int8.native")]
+    lost = {"int8": list[float](), "int8.native": list[float]()}
+    for source, answer in zip(sources, _decode(engines[0], bundle, sources), strict=True):
+        exact, *others = (_probabilities(each, bundle, source, answer) for each in engines)
+        for name, told in zip(lost, others, strict=True):
+            lost[name] += map(abs, map(sub, told, exact))
+    assert mean(lost["int8.native"]) < 1.15 * mean(lost["int8"])
+
+
+def _probabilities(
+    engine: Any, bundle: Bundle, source: Encoded, answer: Sequence[int]
+) -> list[float]:
+    """What each piece of an answer has after those before it."""
+    engine.clear()
+    engine.join([source.ids], [1])
+    told, last = [], bundle.special.decoder_start
+    for piece in answer:
+        step = engine.step([last], bundle.dimensions.vocabulary_size)
+        told.append(math.exp(step.logprobs[0][step.ids[0].index(piece)]))
+        last = piece
+    engine.clear()
+    return told
 
 
 @pytest.mark.parametrize("name", ["t5", "mbart50"])

@@ -59,16 +59,18 @@ def load_model(folder: Path, config: ServerConfig, metrics: Metrics) -> ServedMo
     model: ServedModel
     if bundle.task is Task.TRANSLATION:
         engine = translation_engine(bundle, graphs, config)
+        computed = operators(engine)
         model = translator(bundle, graphs.precision, engine, config, metrics)
     else:
         reader = classification_engine(bundle, graphs, config)
+        computed = operators(reader)
         make = identifier if bundle.task is Task.LANGUAGE_IDENTIFICATION else classifier
         model = make(bundle, graphs.precision, reader, config, metrics)
     extra = logs.fields(
         model=model.name,
         precision=graphs.precision.value,
         provider=config.provider,
-        operators=operators(bundle, graphs, config),
+        operators=computed,
         seconds=round(time.monotonic() - began, 3),
     )
     _log.info("model loaded", extra=extra)

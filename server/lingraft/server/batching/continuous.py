@@ -84,6 +84,9 @@ class ContinuousBatch:
             self.abandon(outcome)
 
     def _admit(self, now: float) -> None:
+        if sum(member.width for member in self._members) >= self._capacity.max_rows:
+            self._queue.expire(now)
+            return
         running = [member.entry for member in self._members]
         bound = self._pace.tokens
         admission = Admission(

@@ -93,13 +93,17 @@ class WorkQueue(Generic[WorkT, AnswerT]):
         The expired are told so before, wherever they stand; the cancelled when they are picked.
         """
         with self._changed:
-            if now >= self._earliest:
-                self._drop_gone(now)
+            self._expire(now)
             while (entry := chooser.choose(self._interactive, self._bulk)) is not None:
                 (self._bulk if entry.bulk else self._interactive).take(entry)
                 if not self.is_gone(entry, now):
                     picked.append(entry)
                     chooser.admit(entry)
+
+    def expire(self, now: float) -> None:
+        """Tells the expired so, wherever they stand; all of `pick` where nobody could be picked."""
+        with self._changed:
+            self._expire(now)
 
     def wait(self) -> bool:
         """Sleeps until there is work. False when the queue is closed."""
@@ -156,6 +160,10 @@ class WorkQueue(Generic[WorkT, AnswerT]):
             self.retry_after_s,
             metadata,
         )
+
+    def _expire(self, now: float) -> None:
+        if now >= self._earliest:
+            self._drop_gone(now)
 
     def _drop_gone(self, now: float) -> None:
         self._swept = now

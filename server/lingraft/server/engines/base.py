@@ -18,7 +18,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Step:
-    """What one decoder step says of B rows; it stays as it is after the next step.
+    """What one decoder step says of B rows; `alignment` only until the next one.
 
     `ids` [B,K] and `logprobs` [B,K] (natural logarithms) are the K most probable next pieces, best
     first: plain numbers, since searches take them one by one. `alignment` [B,S] holds each row's

@@ -34,14 +34,17 @@ def bind_array(bind: Callable[..., None], name: str, array: NDArray[Any]) -> Non
 class Layout:
     """What never changes of a cache: its parts, the axes before the one that grows, those after.
 
-    Keys for attention over a source are [heads, size, G]: outer (heads, size), unit 1. All others
-    are [heads, G, size]: outer (heads,), unit `size`.
+    In standard graphs, keys for attention over a source are [heads, size, G]: outer (heads, size),
+    unit 1; all others are [heads, G, size]: outer (heads,), unit `size`. Graphs of the server's own
+    operators have [G, heads * size]: outer (), unit `heads * size`. `zeroed`: whether places that
+    no row has written must be numbers, since graphs read them before they mask them.
     """
 
     parts: int
     outer: tuple[int, ...]
     unit: int
     dtype: np.dtype[Any]
+    zeroed: bool = True
 
     def bytes(self, slots: int, length: int) -> int:
         """Memory of so many slots of so many positions."""
@@ -50,7 +53,7 @@ class Layout:
 
     def graph_shape(self, rows: int, length: int) -> tuple[int, ...]:
         """Shape of a part as the graphs declare it."""
-        inner = (self.unit,) if len(self.outer) == 1 else ()
+        inner = () if len(self.outer) == 2 else (self.unit,)
         return (rows, *self.outer, length, *inner)
 
     def stored_shape(self, slots: int, length: int) -> tuple[int, int, int, int]:
@@ -113,14 +116,15 @@ class HostMemory:
 
 
 class _HostCache:
-    """Zeros at first: what stands behind a source's end is masked, and only numbers can be."""
+    """On the host."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout, self.slots, self.length = layout, 0, 0
         self._array: NDArray[Any] = np.zeros(layout.stored_shape(0, 0), layout.dtype)
 
     def resize(self, slots: int, length: int, rows: int, used: int) -> None:
-        fresh = np.zeros(self.layout.stored_shape(slots, length), self.layout.dtype)
+        make = np.zeros if self.layout.zeroed else np.empty
+        fresh = make(self.layout.stored_shape(slots, length), self.layout.dtype)
         if rows and used:
             end = used * self.layout.unit
             fresh[:, :rows, :, :end] = self._array[:, :rows, :, :end]

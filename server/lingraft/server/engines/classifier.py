@@ -17,7 +17,7 @@ class OnnxClassifier:
 
     def __init__(self, session: Any, path: Path, pad_id: int) -> None:
         check_interface(session, path, ("input_ids", "lengths"), ("logits",))
-        self._session = session
+        self._session, self.path = session, path
         self._pad = pad_id
 
     def logits(self, rows: Sequence[Sequence[int]]) -> Floats:

@@ -30,6 +30,7 @@ from lingraft.server.engines.cache import (
 from lingraft.server.engines.session import check_interface, element_types, pad
 from lingraft.server.engines.slots import Slots
 
+_RANK_OF_OWN = 3  # of a cache [B,G,H*D], which the server's own operators read and write
 _MOST_BOUND = 64  # bindings that are kept; batches come back to the sizes that they had
 
 
@@ -64,6 +65,7 @@ class OnnxTranslator:
     ) -> None:
         """Raises BundleError when the graphs lack an input or an output."""
         self._encoder, self._decoder = graphs.encoder, graphs.decoder
+        self.path = graphs.decoder_path
         self._dimensions, self._pad = dimensions, pad_id
         self._memory, self._blocks = memory or HostMemory(), blocks or Blocks()
         self._cross_names = [name for pair in _pairs(dimensions, "cross_") for name in pair]
@@ -159,11 +161,18 @@ class OnnxTranslator:
     def _layouts(self) -> tuple[Layout, Layout, Layout]:
         """Of the past (all keys and values), of the cross keys, of the cross values."""
         layers, heads = self._dimensions.decoder_layers, self._dimensions.heads
-        size, dtype = self._dimensions.head_size, element_types(self._decoder)["past_key.0"]
+        size, types = self._dimensions.head_size, element_types(self._decoder)
+        ranks = {each.name: len(each.shape) for each in self._decoder.get_inputs()}
+
+        def layout(parts: int, name: str, outer: tuple[int, ...], unit: int) -> Layout:
+            if ranks[name] == _RANK_OF_OWN:
+                return Layout(parts, (), heads * size, types[name], zeroed=False)
+            return Layout(parts, outer, unit, types[name])
+
         return (
-            Layout(2 * layers, (heads,), size, dtype),
-            Layout(layers, (heads, size), 1, dtype),
-            Layout(layers, (heads,), size, dtype),
+            layout(2 * layers, "past_key.0", (heads,), size),
+            layout(layers, "cross_key.0", (heads, size), 1),
+            layout(layers, "cross_value.0", (heads,), size),
         )
 
     def _whole_blocks(self, rows: int, pieces: int, positions: int) -> tuple[int, int, int]:

@@ -54,8 +54,8 @@ class Slots:
         return int(self.source_lengths[: len(self)].max(initial=0))
 
     def by_row(self, array: NDArray[Number]) -> NDArray[Number]:
-        """A copy of an array that is ordered by slot, [B,..], ordered by row."""
-        return array.copy() if self._in_order else array[self.of_rows]
+        """An array that is ordered by slot, [B,..], ordered by row: itself or a copy."""
+        return array if self._in_order else array[self.of_rows]
 
     def resize(self, slots: int) -> None:
         """Room for so many rows, at least B."""

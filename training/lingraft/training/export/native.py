@@ -5,11 +5,13 @@ The domain is "lingraft"; `operators.cpp` says what each operator takes and give
 in standard operators.
 
 In a bundle the rewritten graph is the twin of the standard one: a small file beside it, whose
-weights are those in the standard graph's file.
+weights are those in the standard graph's file. Its caches are float16, keys and values alike
+[B,S,H*D] and [B,T,H*D], a row's in one stretch: reading them is most of what attention costs.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from lingraft.training.export.graph import Array, serialise
 from lingraft.training.export.quantize import integer_weights
@@ -70,6 +72,7 @@ class _Rewriter:
                 self._users[name].append(node)
         self._replaced: dict[str, onnx.NodeProto] = {}  # by the name of the last node replaced
         self._weights: dict[str, Array] = {}
+        self._caches: set[str] = set()  # inputs and outputs that are caches of own operators
 
     def rewrite(self) -> None:
         """Replaces every pattern, then drops what nothing uses any more."""
@@ -78,11 +81,16 @@ class _Rewriter:
                 self._attention(node)
             elif node.op_type == "Softmax":
                 self._cross_attention(node)
+            elif node.op_type == "Split":
+                self._cross_caches(node)
             elif node.op_type == "MatMul" and node.input[1] in self._constants:
                 self._product(node)
         nodes = [self._replaced.get(node.name, node) for node in self._graph.node]
         self._graph.ClearField("node")
         self._graph.node.extend(_living(nodes, self._outputs))
+        for value in (*self._graph.input, *self._graph.output):
+            if value.name in self._caches:
+                _halve(value)
         self._graph.initializer.extend(integer_weights(self._weights))
         used = {name for node in self._graph.node for name in node.input}
         kept = [tensor for tensor in self._graph.initializer if tensor.name in used]
@@ -147,9 +155,7 @@ class _Rewriter:
         for name in ("top_ids", "top_logprobs"):
             self._outputs_from(self._makers[name])
         last = self._makers["top_logprobs"]
-        self._replaced[last.name] = helper.make_node(
-            "BestPieces", inputs, ["top_ids", "top_logprobs"], last.name, domain=DOMAIN
-        )
+        self._own(last, "BestPieces", inputs, ["top_ids", "top_logprobs"])
 
     def _outputs_from(self, node: onnx.NodeProto) -> None:
         """A node whose output another one makes from now on; `_living` then drops it."""
@@ -165,23 +171,31 @@ class _Rewriter:
         if len(node.input) > 7 or attributes["num_heads"] != attributes["kv_num_heads"]:
             return
         if node.input[3] and set(attributes) == {"num_heads", "kv_num_heads"}:
-            self._self_attention(node)
+            self._self_attention(node, attributes["num_heads"])
         elif not node.input[3] and attributes.get("causal") == 0 and len(attributes) == 3:
-            inputs = [node.input[0], node.input[5]]
-            self._replace(node, "EncoderAttention", inputs, heads=attributes["num_heads"])
+            self._encoder_attention(node, attributes["num_heads"])
 
-    def _self_attention(self, node: onnx.NodeProto) -> None:
+    def _encoder_attention(self, node: onnx.NodeProto, heads: int) -> None:
+        """EncoderAttention, of matrices where a Reshape stands before and behind."""
+        before, behind = self._makers[node.input[0]], self._only_user(node)
+        if before.op_type != "Reshape" or behind is None or behind.op_type != "Reshape":
+            self._replace(node, "EncoderAttention", [node.input[0], node.input[5]], heads=heads)
+            return
+        inputs, outputs = [before.input[0], node.input[5]], [behind.output[0]]
+        self._own(node, "EncoderAttention", inputs, outputs, heads=heads)
+        self._outputs_from(behind)
+
+    def _self_attention(self, node: onnx.NodeProto, heads: int) -> None:
         """SelfAttention for one new piece per row."""
         packed, joined = self._makers.get(node.input[0]), self._only_user(node)
         if packed is None or packed.op_type != "Unsqueeze":
             return
         if joined is None or joined.op_type != "Reshape":
             return
-        inputs = [packed.input[0], *node.input[3:6]]
-        self._replaced[node.name] = helper.make_node(
-            "SelfAttention", inputs, [joined.output[0], *node.output[1:]], node.name, domain=DOMAIN
-        )
+        inputs, outputs = [packed.input[0], *node.input[3:6]], [joined.output[0], *node.output[1:]]
+        self._own(node, "SelfAttention", inputs, outputs, heads=heads)
         self._outputs_from(joined)
+        self._caches |= {*inputs[1:3], *outputs[1:]}
 
     def _cross_attention(self, shares: onnx.NodeProto) -> None:
         """CrossAttention of one query per row over keys and values that are graph inputs."""
@@ -200,9 +214,33 @@ class _Rewriter:
         mean = means[0].output[0] if means else f"{shares.name}.mean"
         for node in means:
             self._outputs_from(node)
-        self._replaced[joined.name] = helper.make_node(
-            "CrossAttention", inputs, [joined.output[0], mean], joined.name, domain=DOMAIN
-        )
+        heads = int(numpy_helper.to_array(self._constants[query.input[1]])[1])  # of [-1,H,1,D]
+        self._own(joined, "CrossAttention", inputs, [joined.output[0], mean], heads=heads)
+        self._caches |= set(inputs[1:3])
+
+    def _cross_caches(self, split: onnx.NodeProto) -> None:
+        """DenseHalves for the product of which a layer's cross keys and values are the halves."""
+        made = [self._cache_from(name) for name in split.output]
+        if [node and node.output[0].split(".")[0] for node in made] != ["cross_key", "cross_value"]:
+            return
+        product = self._makers[split.input[0]]
+        if product.op_type == "Add":
+            product = next(self._makers[name] for name in product.input if name in self._makers)
+        _, bias = self._bias(product)
+        inputs = [product.input[0], *self._packed(product.input[1]), bias, "input_ids"]
+        outputs = [node.output[0] for node in made if node is not None]
+        self._own(split, "DenseHalves", inputs, outputs)
+        for node in made:
+            if node is not None:
+                self._outputs_from(node)
+        self._caches |= set(outputs)
+
+    def _cache_from(self, part: str) -> onnx.NodeProto | None:
+        """The Transpose that makes a graph output of a product's half, by way of a Reshape."""
+        shaped = [user for user in self._users[part] if user.op_type == "Reshape"]
+        turned = [user for each in shaped for user in self._users[each.output[0]]]
+        last = turned[0] if len(turned) == 1 else None
+        return last if last is not None and last.output[0] in self._outputs else None
 
     def _packed(self, weight: str) -> list[str]:
         self._weights[weight] = numpy_helper.to_array(self._constants[weight])
@@ -216,9 +254,29 @@ class _Rewriter:
     def _replace(
         self, last: onnx.NodeProto, kind: str, inputs: list[str], **attributes: Any
     ) -> None:
-        self._replaced[last.name] = helper.make_node(
-            kind, inputs, [last.output[0]], last.name, domain=DOMAIN, **attributes
+        self._own(last, kind, inputs, [last.output[0]], **attributes)
+
+    def _own(
+        self,
+        place: onnx.NodeProto,
+        kind: str,
+        inputs: list[str],
+        outputs: list[str],
+        **attributes: Any,
+    ) -> None:
+        """An operator of our own where `place` stands."""
+        self._replaced[place.name] = helper.make_node(
+            kind, inputs, outputs, place.name, domain=DOMAIN, **attributes
         )
+
+
+def _halve(value: onnx.ValueInfoProto) -> None:
+    """Makes a cache [B,H,D,S] or [B,H,S,D] of floats one [B,S,H*D] of halves."""
+    sizes = value.type.tensor_type.shape.dim
+    width = math.prod(size.dim_value for size in sizes if size.dim_value)
+    length = next(size.dim_param for size in sizes[1:] if size.dim_param)
+    shape: list[str | int | None] = [sizes[0].dim_param, length, width]
+    value.CopyFrom(helper.make_tensor_value_info(value.name, TensorProto.FLOAT16, shape))
 
 
 def _activation_of(node: onnx.NodeProto) -> int:
