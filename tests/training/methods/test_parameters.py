@@ -110,7 +110,7 @@ def test_rehearsal_that_the_parent_teaches_keeps_what_the_parent_does(
     told = kept.model_copy(update={"rehearse": "references"})
     guided, plain = (graft(r, tmp_path / r.rehearse) for r in (kept, told))
     assert _divergence(guided, Path(old.path)) < _divergence(plain, Path(old.path))
-    assert guided.test.comparisons[0].scores[GRAFT].mean > 20
+    assert guided.test.comparisons[0].scores[GRAFT].mean > 10
 
 
 def _divergence(made: Graft, pairs: Path) -> float:
