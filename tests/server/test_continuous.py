@@ -57,6 +57,37 @@ def test_rows_join_while_others_are_under_way(bench: Callable[..., Any]) -> None
     assert table.engine.joined == [[12], [3]]
 
 
+def test_while_many_rows_run_newcomers_wait_three_steps_for_company(
+    bench: Callable[..., Any],
+) -> None:
+    """One alone joins at the fourth step at the latest; enough of them join at once."""
+    table = bench(max_rows=32)
+    for _ in range(16):
+        table.put(range(20, 40))
+    table.batch.tick()
+    table.put([11])
+    for _ in range(3):
+        table.batch.tick()
+    assert len(table.engine.rows) == 16
+    table.batch.tick()
+    assert len(table.engine.rows) == 17
+    for _ in range(4):
+        table.put([12, 13])
+    table.batch.tick()
+    assert table.engine.joined[-1] == [4, 4, 4, 4]
+
+
+def test_a_newcomer_joins_a_few_rows_at_once(bench: Callable[..., Any]) -> None:
+    """A step of few rows takes little longer with one more: company would come too late."""
+    table = bench(max_rows=32)
+    for _ in range(15):
+        table.put(range(20, 40))
+    table.batch.tick()
+    table.put([11])
+    table.batch.tick()
+    assert len(table.engine.rows) == 16
+
+
 def test_never_more_rows_than_allowed(bench: Callable[..., Any]) -> None:
     """The rest waits in the queue, and gets its turn."""
     table = bench(max_rows=2)

@@ -19,6 +19,9 @@ from lingraft.server.metrics import MODEL_SECONDS, QUEUE_SECONDS, STEPS, Metrics
 from lingraft.server.search.base import Found
 
 _ENCODE_S = 0.02
+# While so many rows run, newcomers wait for company, so many steps at most: a pass of one reads all
+# weights of the encoder, and with 32 callers each step had one. Everybody's answer is there sooner.
+_BUSY_ROWS, _COMPANY, _PATIENCE_STEPS = 16, 4, 3
 
 
 class ContinuousBatch:
@@ -26,7 +29,8 @@ class ContinuousBatch:
 
     Newcomers are encoded for `encode_s` seconds at most between two steps, as far as that can be
     foreseen, or one of them if it alone takes longer. When nothing runs, interactive ones may take
-    any time; bulk ones still may not, for interactive work may come at any moment.
+    any time; bulk ones still may not, for interactive work may come at any moment. While many rows
+    run, they join a few at a time.
     """
 
     def __init__(
@@ -44,6 +48,7 @@ class ContinuousBatch:
         self._members: list[Member] = []
         self._newcomers: list[SourceEntry] = []  # taken from the queue, not yet members
         self._changed = False  # whether the engine's rows are to be selected anew
+        self._waited = 0  # steps that newcomers have waited for company
 
     def tick(self) -> bool:
         """Drops the gone, admits newcomers, makes one step. False when there was no row."""
@@ -84,7 +89,7 @@ class ContinuousBatch:
             self.abandon(outcome)
 
     def _admit(self, now: float) -> None:
-        if sum(member.width for member in self._members) >= self._capacity.max_rows:
+        if not self._is_time():
             self._queue.expire(now)
             return
         running = [member.entry for member in self._members]
@@ -96,6 +101,16 @@ class ContinuousBatch:
         for group in passes(self._newcomers):
             self._join(group)
         self._newcomers = []
+
+    def _is_time(self) -> bool:
+        """Whether to ask who may join: there is room, and for enough of them to encode together."""
+        rows = sum(member.width for member in self._members)
+        room = self._capacity.max_rows - rows
+        if room <= 0:
+            return False
+        alone = rows >= _BUSY_ROWS and min(room, len(self._queue)) < _COMPANY
+        self._waited = self._waited + 1 if alone and self._waited < _PATIENCE_STEPS else 0
+        return self._waited == 0
 
     def _join(self, group: Sequence[SourceEntry]) -> None:
         """Encodes newcomers in one pass; if that fails, they fail alone."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Set
 from functools import partial
 from typing import Any
@@ -12,6 +11,7 @@ from lingraft.server.errors import InternalError, RequestError, merge
 from lingraft.server.services.common import (
     Edge,
     batch_faults,
+    beside_the_loop,
     check_text,
     enum_faults,
     invalid,
@@ -50,8 +50,8 @@ class ClassificationService(classification_pb2_grpc.ClassificationServiceService
         """Answers when all documents are done."""
         model = self._choose(request)
         deadline = self._edge.deadline(context)
-        read = partial(_read, self._edge, model)
-        readings = await asyncio.to_thread(read_each, request.documents, read)
+        read = partial(read_each, request.documents, partial(_read, self._edge, model))
+        readings = await beside_the_loop(request.ByteSize(), read)
         cut = {at for at, read in enumerate(readings) if isinstance(read, Document) and read.cut}
         compose = partial(_result, model, request, cut)
         results = await answer_each(model.scheduler, readings, compose, deadline)

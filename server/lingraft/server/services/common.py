@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import zlib
@@ -23,6 +24,7 @@ from lingraft.server.errors import (
 
 _ItemT = TypeVar("_ItemT")
 _REQUEST_ID_LETTERS = 128
+_READ_AT_ONCE = 1_000  # characters: a fraction of a millisecond
 _PAGE, _LARGEST_PAGE = 100, 1_000
 
 
@@ -40,6 +42,14 @@ class Edge:
         """When the call must be over, on this clock."""
         remaining: float | None = context.time_remaining()
         return self.clock() + (self.default_deadline_s if remaining is None else remaining)
+
+
+async def beside_the_loop(characters: int, read: Callable[[], _ItemT]) -> _ItemT:
+    """What `read` makes of so many characters: in another thread, or at once where they are few.
+
+    Handing a sentence over costs more than reading it, and the model's thread waits meanwhile.
+    """
+    return read() if characters <= _READ_AT_ONCE else await asyncio.to_thread(read)
 
 
 def invalid(field: str, what: str, **metadata: str) -> InvalidArgumentError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -15,7 +14,14 @@ from lingraft.server.errors import (
     RequestError,
     UnsupportedLanguageError,
 )
-from lingraft.server.services.common import Edge, batch_faults, check_text, invalid, refuse
+from lingraft.server.services.common import (
+    Edge,
+    batch_faults,
+    beside_the_loop,
+    check_text,
+    invalid,
+    refuse,
+)
 from lingraft.server.services.documents import answer_each, read_each
 from lingraft.server.services.registry import Registry
 from lingraft.server.services.scoring import softmax
@@ -111,7 +117,8 @@ async def _identify(
     model: Identifier, edge: Edge, texts: Sequence[str], deadline: float, bulk: bool = False
 ) -> list[Outcome]:
     """The languages of each text, or why it has none."""
-    readings = await asyncio.to_thread(read_each, texts, partial(_read, edge, model))
+    read = partial(read_each, texts, partial(_read, edge, model))
+    readings = await beside_the_loop(sum(map(len, texts)), read)
     compose = partial(_outcome, model)
     return await answer_each(model.scheduler, readings, compose, deadline, bulk)
 

@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from functools import partial
 
 from lingraft.server.batching import Decoded, gathered
 from lingraft.server.errors import InternalError, RequestError
+from lingraft.server.services.common import beside_the_loop
 from lingraft.server.services.reading import Job, Reading, Task, read
 from lingraft.server.services.translating import Said, Step, compose, said, warnings_of
 from lingraft.server.text import assemble
@@ -50,7 +52,7 @@ async def set_out(job: Job, texts: Sequence[str]) -> tuple[list[Underway], float
     scheduler.
     """
     began = job.edge.clock()
-    readings = await asyncio.to_thread(read, job, list(texts))
+    readings = await _read(job, list(texts))
     read_s = job.edge.clock() - began
     flat = submit(job, readings)
     first = [
@@ -62,7 +64,7 @@ async def set_out(job: Job, texts: Sequence[str]) -> tuple[list[Underway], float
     began = job.edge.clock()
     middles = [_middle(job, each) for each in crossed]
     spoken = [text for texts in middles for text in texts if text.strip()]
-    parts = iter(await asyncio.to_thread(read, job.onward, spoken))
+    parts = iter(await _read(job.onward, spoken))
     read_s += job.edge.clock() - began
     second = [
         replace(each, parts=tuple(next(parts) for text in texts if text.strip()))
@@ -70,6 +72,10 @@ async def set_out(job: Job, texts: Sequence[str]) -> tuple[list[Underway], float
     ]
     rows = iter(submit(job.onward, [part for each in second for part in each.parts]))
     return [replace(each, futures=tuple(next(rows) for _ in each.parts)) for each in second], read_s
+
+
+async def _read(job: Job, texts: Sequence[str]) -> list[Reading]:
+    return await beside_the_loop(sum(map(len, texts)), partial(read, job, texts))
 
 
 def submit(job: Job, readings: Sequence[Reading]) -> list[Futures]:
