@@ -121,6 +121,27 @@ class Bench:
         return np.ctypeslib.as_array(pointer, shape)
 
 
+def test_a_cache_of_the_own_operators_keeps_each_rows_positions_in_one_stretch() -> None:
+    """What is written, copied and kept is what its numbers say, part by part."""
+    parts, width = 3, 6
+    cache = HostMemory().cache(Layout(parts, (), width, np.dtype(np.float16), zeroed=False))
+    cache.resize(4, 5, 0, 0)
+    sources = np.arange(2 * 3 * width, dtype=np.float16).reshape(2, 3, width)
+    for part in range(parts):
+        cache.write(part, 1, sources + part, [1, 2])
+    cache.copy([(1, 0, 0, 3), (3, 1, 1, 3)])
+    expected = np.stack(
+        [sources[0], np.vstack([sources[0][:1], sources[1][1:]]), *[sources[1]] * 2]
+    )
+    cache.resize(6, 9, 4, 3)
+    for part in range(parts):
+        pointer = ctypes.cast(cache.address(part), ctypes.POINTER(ctypes.c_uint16))
+        shape = cache.layout.graph_shape(4, cache.length)
+        assert shape == (4, 9, width)
+        stored = np.ctypeslib.as_array(pointer, shape).view(np.float16)
+        np.testing.assert_array_equal(stored[:, :3], expected + part)
+
+
 @hypothesis_settings(max_examples=60)
 @given(data=st.data())
 def test_rows_go_on_from_any_parents(memory: Memory, data: st.DataObject) -> None:
