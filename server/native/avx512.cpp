@@ -27,8 +27,8 @@ __attribute__((target("amx-tile"))) void shape_tiles(int rows) {
 thread_local int shaped_for = 0;
 
 // With many rows a panel takes so long that the processor's own prefetching falls asleep.
-inline void prefetch(const uint8_t* weights) {
-  for (int line = 0; line < kStep * kColumns; line += 64) {
+inline void prefetch(const uint8_t* weights, int64_t bytes) {
+  for (int64_t line = 0; line < bytes; line += 64) {
     __builtin_prefetch(weights + line, 0, 2);
   }
 }
@@ -45,8 +45,14 @@ __attribute__((target("amx-tile,amx-int8"))) void multiply_tiles(const Rows& row
     _tile_zero(2);
     _tile_zero(3);
   }
-  for (int64_t k = 0; k < rows.padded_k; k += kStep, panel += kStep * kColumns) {
-    if (kBelow) prefetch(panel + kAhead);
+  // The next panel is fetched in equal parts while all rows pass over this one.
+  const int64_t passes = (rows.count + kRowsAtOnce - 1) / kRowsAtOnce;
+  const int64_t part = (kStep * kColumns / passes + 63) / 64 * 64;
+  const int64_t steps = rows.padded_k / kStep;
+  const uint8_t* next =
+      panel + (passes == 1 ? kAhead : steps * (kStep * kColumns + row / kRowsAtOnce * part));
+  for (int64_t k = 0; k < rows.padded_k; k += kStep, panel += kStep * kColumns, next += part) {
+    if (kBelow) prefetch(next, part);
     _tile_loadd(4, above + k, rows.stride);
     if (kBelow) _tile_loadd(5, below + k, rows.stride);
     _tile_loadd(6, panel, kStep);

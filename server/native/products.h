@@ -7,11 +7,18 @@ LINGRAFT_TARGET void quantise_row(const float* x, int64_t k, int64_t padded_k, v
                                   float* scale, int32_t* correction) {
   auto* out = static_cast<Value*>(values);
   const int64_t whole = k / kLanes * kLanes;
-  Floats highest = zeros();
-  for (int64_t i = 0; i < whole; i += kLanes) highest = larger(highest, magnitude(load(x + i)));
+  // Four at a time: one alone would wait for the comparison before it.
+  Floats highest[4] = {zeros(), zeros(), zeros(), zeros()};
+  int64_t seen = 0;
+  for (; seen + 4 * kLanes <= whole; seen += 4 * kLanes) {
+    for (int64_t v = 0; v < 4; ++v) {
+      highest[v] = larger(highest[v], magnitude(load(x + seen + v * kLanes)));
+    }
+  }
+  for (; seen < whole; seen += kLanes) highest[0] = larger(highest[0], magnitude(load(x + seen)));
   const Lanes rest = first(k - whole);
-  highest = larger(highest, magnitude(load(rest, x + whole)));
-  const float most = largest(highest);
+  highest[0] = larger(highest[0], magnitude(load(rest, x + whole)));
+  const float most = largest(larger(larger(highest[0], highest[1]), larger(highest[2], highest[3])));
   const Floats steps = all(most > 0 ? 127.0f / most : 0.0f);
   Integers total = all(0);
   int64_t done = 0;
