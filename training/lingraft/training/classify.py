@@ -28,7 +28,7 @@ from lingraft.training.gate.significance import GRAFT, Interval, pool
 from lingraft.training.gate.verdict import Decision, decide
 from lingraft.training.measure import openings
 from lingraft.training.models.classifier import SequenceClassifier
-from lingraft.training.parents.find import ParentModel, find_parent, fitted
+from lingraft.training.parents.find import ParentModel, find_parent
 from lingraft.training.recipe.recipes import ClassifyRecipe
 from lingraft.training.run.holding import held
 
@@ -133,7 +133,6 @@ class _Begun:
 
 def _begin(recipe: ClassifyRecipe, output: Path) -> _Begun:
     parent = find_parent(recipe.parent)
-    recipe = recipe.model_copy(update={"training": fitted(recipe.training, parent)})
     typed = typed_classification(recipe)
     require_stages(recipe)
     with held(output, "translations"):

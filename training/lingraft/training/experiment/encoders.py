@@ -31,6 +31,7 @@ from lingraft.training.models.marian import (
     load_weights,
     weights_of,
 )
+from lingraft.training.models.positions import lengthened
 from lingraft.training.parents.find import ParentModel
 from lingraft.training.recipe.adaptation import Adaptation
 from lingraft.training.recipe.identity import identity_of
@@ -55,12 +56,17 @@ def require_stages(recipe: ClassifyRecipe) -> None:
 
 
 def start_of(name: str, recipe: ClassifyRecipe, parent: ParentModel) -> Start:
-    """The parent as it is, adapted as the recipe says; for a control, its shape alone."""
+    """The parent as it is, adapted as the recipe says; for a control, its shape alone.
+
+    Its encoder reads as many pieces as the recipe has a text keep, if it never did before.
+    """
+    longest = recipe.training.max_tokens
     if name != GRAFT:
-        return random_weights(name, parent)
+        drawn = random_weights(name, parent)
+        return replace(drawn, make=lambda *given: lengthened(drawn.make(*given), longest))
 
     def make(dropout: float, seed: int) -> MarianMTModel:
-        return load_model(parent.folder, dropout)
+        return lengthened(load_model(parent.folder, dropout), longest)
 
     # Given whole, so that a stage before the labels does not move what L2-SP pulls toward.
     origin = Origin(weights=weights_of(load_model(parent.folder)), state=parent.folder)

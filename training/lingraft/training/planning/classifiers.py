@@ -13,8 +13,9 @@ from lingraft.training.experiment.typed import typed_classification
 from lingraft.training.gate.significance import GRAFT
 from lingraft.training.models.classifier import ClassificationLoss, SequenceClassifier, predict
 from lingraft.training.models.marian import load_model
+from lingraft.training.models.positions import lengthened
 from lingraft.training.models.tensors import collate
-from lingraft.training.parents.find import ParentModel, find_parent, fitted
+from lingraft.training.parents.find import ParentModel, find_parent
 from lingraft.training.planning.plans import Held, Plan, Source, Speed, halves
 from lingraft.training.planning.probe import measured
 from lingraft.training.planning.schedule import arm_runs, remarks, threads_of
@@ -31,7 +32,6 @@ def plan_classifier(recipe: ClassifyRecipe, output: Path) -> Plan:
         TrainingError: what the run would refuse before its training begins.
     """
     parent = find_parent(recipe.parent)
-    recipe = recipe.model_copy(update={"training": fitted(recipe.training, parent)})
     typed_classification(recipe)
     require_stages(recipe)
     data = load_labels(recipe)
@@ -71,7 +71,8 @@ def _sources(recipe: ClassifyRecipe, parent: ParentModel, data: Labels) -> list[
 
 def _speed(recipe: ClassifyRecipe, parent: ParentModel, data: Labels) -> Speed:
     dropout, classes = recipe.grid.dropouts[0], len(data.names)
-    encoder = load_model(parent.folder, dropout).model.encoder
+    reader = lengthened(load_model(parent.folder, dropout), recipe.training.max_tokens)
+    encoder = reader.model.encoder
     model = SequenceClassifier(encoder, classes, parent.codec.pad, dropout)
     ids = encode_rows(parent.codec, data.train, recipe.training.max_tokens)
     targets = [[index] for index in data.indices(data.train)]
