@@ -9,8 +9,8 @@ from transformers.models.marian.modeling_marian import MarianSinusoidalPositiona
 def lengthened(model: MarianMTModel, positions: int) -> MarianMTModel:
     """The model, whose encoder now reads at least so many positions.
 
-    Sinusoids are computed (Vaswani et al. 2017, section 3.5), so no weight is added or changed. What
-    an encoder makes of positions that it never saw is for training to mend: a classifier's does.
+    Sinusoids are computed (Vaswani et al. 2017, section 3.5), so no weight is added or changed.
+    What an encoder makes of positions that it never saw is for training to mend.
     """
     encoder = model.model.encoder
     if positions > encoder.config.max_position_embeddings:
