@@ -77,6 +77,17 @@ def test_while_many_rows_run_newcomers_wait_three_steps_for_company(
     assert table.engine.joined[-1] == [4, 4, 4, 4]
 
 
+def test_nobody_waits_for_company_beside_bulk_work(bench: Callable[..., Any]) -> None:
+    """Bulk work delays interactive work by no more than the step that runs."""
+    table = bench(max_rows=64)
+    for _ in range(16):
+        table.put(range(20, 40), bulk=True)
+    table.batch.tick()
+    table.put([11])
+    table.batch.tick()
+    assert len(table.engine.rows) == 17
+
+
 def test_a_newcomer_joins_a_few_rows_at_once(bench: Callable[..., Any]) -> None:
     """A step of few rows takes little longer with one more: company would come too late."""
     table = bench(max_rows=32)

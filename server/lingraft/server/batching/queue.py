@@ -61,6 +61,11 @@ class WorkQueue(Generic[WorkT, AnswerT]):
         return len(self._interactive) + len(self._bulk)
 
     @property
+    def has_interactive(self) -> bool:
+        """Whether interactive work waits."""
+        return len(self._interactive) > 0
+
+    @property
     def is_closed(self) -> bool:
         """Whether the queue takes nothing more."""
         return self._closed is not None
