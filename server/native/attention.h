@@ -210,8 +210,9 @@ constexpr float kLargestHalf = 65504.0f;
 LINGRAFT_TARGET inline void to_halves(const float* x, int64_t count, Half* y) {
   for (int64_t i = 0; i < count; i += kLanes) {
     const Lanes lanes = first(count - i);
-    const Floats value = smaller(load(lanes, x + i), all(kLargestHalf));
-    store(lanes, y + i, larger(value, all(-kLargestHalf)));
+    // In this order, for of two operands the second is taken where one is no number.
+    const Floats value = smaller(all(kLargestHalf), load(lanes, x + i));
+    store(lanes, y + i, larger(all(-kLargestHalf), value));
   }
 }
 

@@ -52,7 +52,7 @@ __attribute__((target("amx-tile,amx-int8"))) void multiply_tiles(const Rows& row
   const uint8_t* next =
       panel + (passes == 1 ? kAhead : steps * (kStep * kColumns + row / kRowsAtOnce * part));
   for (int64_t k = 0; k < rows.padded_k; k += kStep, panel += kStep * kColumns, next += part) {
-    if (kBelow) prefetch(next, part);
+    if (kBelow || passes > 1) prefetch(next, part);
     _tile_loadd(4, above + k, rows.stride);
     if (kBelow) _tile_loadd(5, below + k, rows.stride);
     _tile_loadd(6, panel, kStep);

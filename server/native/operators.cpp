@@ -169,6 +169,7 @@ class DenseHalves {
     std::vector<int64_t> sizes = api_.shape(api_.input(context, 4));
     const int64_t rows = row_count(api_.shape(input)), half = weights_.n / 2;
     if (rows != row_count(sizes) * sizes.back()) throw std::runtime_error("x has not B*S rows");
+    if (api_.shape(input).back() != weights_.k) throw std::runtime_error("x has not K columns");
     thread_local std::vector<float> floats;
     floats.resize(rows * weights_.n);
     dense(api_, context, api_.data<float>(input), rows, weights_, kNone, floats.data());
@@ -204,6 +205,9 @@ class CrossAttention {
     const std::vector<int64_t> sizes = api_.shape(query), keys = api_.shape(api_.input(context, 1));
     const int64_t rows = sizes.at(0), sources = keys.at(0), positions = keys.at(1);
     if (sources == 0 || rows % sources != 0) throw std::runtime_error("rows are no whole groups");
+    if (keys != api_.shape(api_.input(context, 2)) || keys.at(2) != sizes.at(1)) {
+      throw std::runtime_error("keys and values are not [G,S,H*D]");
+    }
     const CrossCall call{api_.data<float>(query),
                          api_.data<Half>(api_.input(context, 1)),
                          api_.data<Half>(api_.input(context, 2)),

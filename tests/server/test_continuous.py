@@ -77,6 +77,17 @@ def test_while_many_rows_run_newcomers_wait_three_steps_for_company(
     assert table.engine.joined[-1] == [4, 4, 4, 4]
 
 
+def test_nobody_waits_for_company_beside_beams(bench: Callable[..., Any]) -> None:
+    """Few of them fit at all, so that company may never come."""
+    table = bench(max_rows=32)
+    for _ in range(5):
+        table.put(range(20, 40), width=5)
+    table.batch.tick()
+    table.put([11], width=5)
+    table.batch.tick()
+    assert len(table.engine.rows) == 30
+
+
 def test_nobody_waits_for_company_beside_bulk_work(bench: Callable[..., Any]) -> None:
     """Bulk work delays interactive work by no more than the step that runs."""
     table = bench(max_rows=64)

@@ -124,7 +124,7 @@ def test_rows_in_any_company_and_any_order_say_what_they_say_alone(
 
 @pytest.mark.parametrize("make_engine", ["fp32"], indirect=True)
 def test_a_step_stays_as_it_was_said(make_engine: Make, expected: Cases) -> None:
-    """The next step has other arrays, and another number of candidates."""
+    """The next step has other lists, and another number of candidates."""
     engine = make_engine()
     engine.join([expected("v1-translation")[0]["source_ids"]], [2])
     first = engine.step([1, 2], 3)

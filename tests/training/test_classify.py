@@ -14,9 +14,8 @@ from sklearn.metrics import f1_score
 
 from lingraft.training.cli import main
 from lingraft.training.errors import DataError
-from lingraft.training.experiment.labels import load_labels, told_cuts
+from lingraft.training.experiment.labels import load_labels
 from lingraft.training.models.marian import load_model, save_model
-from lingraft.training.parents.find import find_parent
 from lingraft.training.planning.dry_run import plan
 from lingraft.training.recipe.loading import load_recipe
 from lingraft.training.recipe.recipes import ClassifyRecipe
@@ -159,7 +158,7 @@ def test_the_bundle_tells_what_was_measured(run: Path) -> None:
     assert round(manifest["metrics"][0]["value"], 2) == scores.pop("graft")
     assert round(manifest["transfer"]["scratch"]["value"], 2) == max(scores.values())
     assert manifest["transfer"]["verdict"] == f"VERDICT_{report['verdict']}"
-    assert manifest["limits"]["maxSourceTokens"] == 200  # its parent was trained with 64
+    assert manifest["limits"]["maxSourceTokens"] == 64
     assert manifest["licence"] == "CC-BY-4.0"
 
 
@@ -283,16 +282,3 @@ def test_the_plan_names_every_run_and_leaves_nothing(
     }
     assert all(each.found(run)[1] for each in done.runs)
     assert any("tfidf" in line for line in done.as_lines())
-
-
-def test_texts_that_are_cut_are_told_by_language(parent_run: Path) -> None:
-    """A script that the parent spells by bytes is long, and its ends would go unseen."""
-    codec = find_parent(str(parent_run / "model")).codec
-    rows = [("the boat waits", "a", "en")] * 99 + [("the boat " * 30, "a", "en")]
-    rows += [("水面夜", "b", "zh"), ("水面夜道路信水面夜道路信", "b", "zh")]
-    (chinese,) = told_cuts(codec, rows, 30)
-    assert chinese == (
-        "zh: 1 of 2 training texts have more than 30 pieces and are cut there (training.max_tokens)"
-    )
-    assert len(told_cuts(codec, rows, 3)) == 2
-    assert told_cuts(codec, rows, 500) == []

@@ -19,7 +19,13 @@ from lingraft.training.experiment.classification import (
 )
 from lingraft.training.experiment.counting import Counted, count_letters
 from lingraft.training.experiment.encoders import require_stages, start_of, translated
-from lingraft.training.experiment.labels import Labels, LabelSet, load_labels, told_cuts
+from lingraft.training.experiment.labels import (
+    Labels,
+    LabelSet,
+    load_labels,
+    told_cuts,
+    within_sight,
+)
 from lingraft.training.experiment.seeds import Seeded, pursuits
 from lingraft.training.experiment.starts import Start, arm_named
 from lingraft.training.experiment.trusting import LabelTrust, trust_labels
@@ -137,6 +143,8 @@ def _begin(recipe: ClassifyRecipe, output: Path) -> _Begun:
     require_stages(recipe)
     with held(output, "translations"):
         data = translated(recipe, load_labels(recipe), output)
+    training = within_sight(recipe.training, parent, data.train)
+    recipe = recipe.model_copy(update={"training": training})
     for line in told_cuts(parent.codec, data.train, recipe.training.max_tokens):
         print(f"{recipe.name}: {line}", file=sys.stderr, flush=True)
     trained = [GRAFT, *(name for name in recipe.controls.arms if name != TFIDF)]

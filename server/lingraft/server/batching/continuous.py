@@ -109,8 +109,10 @@ class ContinuousBatch:
         if room <= 0:
             return False
         alone = rows >= _BUSY_ROWS and min(room, len(self._queue)) < _COMPANY
+        if rows > len(self._members):
+            alone = False  # beams: room for one may be all the room that there will be
         if self._queue.has_interactive and any(each.entry.bulk for each in self._members):
-            alone = False  # what is long runs there: nobody waits on its account
+            alone = False  # nobody waits on bulk work's account
         self._waited = self._waited + 1 if alone and self._waited < _PATIENCE_STEPS else 0
         return self._waited == 0
 

@@ -2,7 +2,7 @@
 
 They fuse what a decoder step does between two products, and multiply in one stretch with AMX,
 AVX-512 VNNI or AVX2. A bundle has graphs for them beside the standard ones; both give the same
-answers to rounding.
+answers, to the rounding of caches in 16 bits.
 """
 
 from __future__ import annotations

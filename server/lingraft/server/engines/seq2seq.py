@@ -29,6 +29,7 @@ from lingraft.server.engines.cache import (
 )
 from lingraft.server.engines.session import check_interface, element_types, pad
 from lingraft.server.engines.slots import Slots
+from lingraft.server.errors import BundleError
 
 _RANK_OF_OWN = 3  # of a cache [B,G,H*D], which the server's own operators read and write
 _MOST_BOUND = 64  # bindings that are kept; batches come back to the sizes that they had
@@ -156,6 +157,7 @@ class OnnxTranslator:
         cross = self._cross_names
         check_interface(graphs.encoder, graphs.encoder_path, ["input_ids", "lengths"], cross)
         check_interface(graphs.decoder, graphs.decoder_path, [*rows, *cross, *past], results)
+        _check_caches(graphs, cross)
         self._aligns = "alignment" in {each.name for each in graphs.decoder.get_outputs()}
 
     def _layouts(self) -> tuple[Layout, Layout, Layout]:
@@ -254,6 +256,18 @@ class _Bound:
         if alignment is not None:
             bind_array(binding.bind_output, "alignment", alignment)
         return cls(binding, ids, logprobs, alignment)
+
+
+def _check_caches(graphs: TranslationGraphs, names: Sequence[str]) -> None:
+    """Raises BundleError where the encoder makes other cross keys and values than are read."""
+    made = {each.name: (each.type, len(each.shape)) for each in graphs.encoder.get_outputs()}
+    read = {each.name: (each.type, len(each.shape)) for each in graphs.decoder.get_inputs()}
+    faults = [name for name in names if made[name] != read[name]]
+    if faults:
+        raise BundleError(
+            f"{graphs.encoder_path} and {graphs.decoder_path} do not belong together: "
+            f"{', '.join(faults)} differ in type or rank"
+        )
 
 
 def _pairs(dimensions: Dimensions, prefix: str) -> Iterator[tuple[str, str]]:

@@ -51,7 +51,8 @@ class ClassificationService(classification_pb2_grpc.ClassificationServiceService
         model = self._choose(request)
         deadline = self._edge.deadline(context)
         read = partial(read_each, request.documents, partial(_read, self._edge, model))
-        readings = await beside_the_loop(request.ByteSize(), read)
+        texts = [document.content for document in request.documents]
+        readings = await beside_the_loop(texts, read)
         cut = {at for at, read in enumerate(readings) if isinstance(read, Document) and read.cut}
         compose = partial(_result, model, request, cut)
         results = await answer_each(model.scheduler, readings, compose, deadline)

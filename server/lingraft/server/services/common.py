@@ -6,7 +6,7 @@ import asyncio
 import base64
 import binascii
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
@@ -24,7 +24,8 @@ from lingraft.server.errors import (
 
 _ItemT = TypeVar("_ItemT")
 _REQUEST_ID_LETTERS = 128
-_READ_AT_ONCE = 1_000  # characters: a fraction of a millisecond
+# Characters that are read in a fraction of a millisecond, and what any text takes beside its own.
+_READ_AT_ONCE, _PER_TEXT = 1_000, 100
 _PAGE, _LARGEST_PAGE = 100, 1_000
 
 
@@ -44,12 +45,13 @@ class Edge:
         return self.clock() + (self.default_deadline_s if remaining is None else remaining)
 
 
-async def beside_the_loop(characters: int, read: Callable[[], _ItemT]) -> _ItemT:
-    """What `read` makes of so many characters: in another thread, or at once where they are few.
+async def beside_the_loop(texts: Iterable[str], read: Callable[[], _ItemT]) -> _ItemT:
+    """What `read` makes of texts: in another thread, or at once where they are few and short.
 
     Handing a sentence over costs more than reading it, and the model's thread waits meanwhile.
     """
-    return read() if characters <= _READ_AT_ONCE else await asyncio.to_thread(read)
+    weight = sum(len(text) + _PER_TEXT for text in texts)
+    return read() if weight <= _READ_AT_ONCE else await asyncio.to_thread(read)
 
 
 def invalid(field: str, what: str, **metadata: str) -> InvalidArgumentError:

@@ -118,7 +118,7 @@ async def _identify(
 ) -> list[Outcome]:
     """The languages of each text, or why it has none."""
     read = partial(read_each, texts, partial(_read, edge, model))
-    readings = await beside_the_loop(sum(map(len, texts)), read)
+    readings = await beside_the_loop(texts, read)
     compose = partial(_outcome, model)
     return await answer_each(model.scheduler, readings, compose, deadline, bulk)
 

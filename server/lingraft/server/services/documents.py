@@ -21,7 +21,7 @@ def read_each(
 ) -> list[_ReadT | RequestError]:
     """What `read` makes of each item and its place, or what it raises.
 
-    Takes time: not for the event loop.
+    Takes time: `beside_the_loop`.
     """
     readings: list[_ReadT | RequestError] = []
     for place, item in enumerate(items):

@@ -73,7 +73,7 @@ class Reading:
 
 
 def read(job: Job, texts: Sequence[str]) -> list[Reading]:
-    """Every text as sentences and ids. Takes time: not for the event loop.
+    """Every text as sentences and ids. Takes time: `beside_the_loop`.
 
     Raises TooManyTextsError: before anything is tokenised for too many sentences, and as soon as
     too many are there for sentences that have to be cut into parts; InvalidArgumentError for a

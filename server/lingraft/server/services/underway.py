@@ -75,7 +75,8 @@ async def set_out(job: Job, texts: Sequence[str]) -> tuple[list[Underway], float
 
 
 async def _read(job: Job, texts: Sequence[str]) -> list[Reading]:
-    return await beside_the_loop(sum(map(len, texts)), partial(read, job, texts))
+    given = [*texts, job.options.target_prefix]
+    return await beside_the_loop(given, partial(read, job, texts))
 
 
 def submit(job: Job, readings: Sequence[Reading]) -> list[Futures]:

@@ -10,7 +10,9 @@ from lingraft.training.data.contamination import Overlap, Part, check, guard
 from lingraft.training.data.corpora import Row as TextRow
 from lingraft.training.data.labelled import LabelledRow, read_labelled
 from lingraft.training.errors import DataError
+from lingraft.training.parents.find import ParentModel
 from lingraft.training.recipe.recipes import ClassifyRecipe
+from lingraft.training.recipe.settings import Training
 from lingraft.training.synthesis.filters import Sifted
 from lingraft.training.synthesis.texts import read_texts
 from lingraft.training.vocabulary.codec import Codec, shorten
@@ -138,6 +140,16 @@ def told_cuts(codec: Codec, rows: Sequence[LabelledRow], limit: int) -> list[str
                 f"than {limit} pieces and are cut there (training.max_tokens)"
             )
     return told
+
+
+def within_sight(training: Training, parent: ParentModel, rows: Sequence[LabelledRow]) -> Training:
+    """`training` whose texts keep no more pieces than the parent has positions, or a text of train.
+
+    Positions that neither has seen would be read all the same, and nothing would be known of them.
+    """
+    longest = max((len(parent.codec.encode_target(row[0], row[2])) for row in rows), default=0)
+    most = min(training.max_tokens, max(parent.positions, longest))
+    return training.model_copy(update={"max_tokens": most})
 
 
 def encode_rows(codec: Codec, rows: Sequence[LabelledRow], limit: int) -> list[list[int]]:

@@ -8,7 +8,7 @@ from lingraft.training.data.batches import Corpus
 from lingraft.training.data.labelled import read_labelled
 from lingraft.training.experiment.classification import TFIDF
 from lingraft.training.experiment.encoders import require_stages
-from lingraft.training.experiment.labels import Labels, encode_rows, load_labels
+from lingraft.training.experiment.labels import Labels, encode_rows, load_labels, within_sight
 from lingraft.training.experiment.typed import typed_classification
 from lingraft.training.gate.significance import GRAFT
 from lingraft.training.models.classifier import ClassificationLoss, SequenceClassifier, predict
@@ -35,6 +35,8 @@ def plan_classifier(recipe: ClassifyRecipe, output: Path) -> Plan:
     typed_classification(recipe)
     require_stages(recipe)
     data = load_labels(recipe)
+    training = within_sight(recipe.training, parent, data.train)
+    recipe = recipe.model_copy(update={"training": training})
     arms = [GRAFT, *(name for name in recipe.controls.arms if name != TFIDF)]
     speed = _speed(recipe, parent, data)
     budget = (recipe.training, recipe.grid)
