@@ -147,6 +147,8 @@ def within_sight(training: Training, parent: ParentModel, rows: Sequence[Labelle
 
     Positions that neither has seen would be read all the same, and nothing would be known of them.
     """
+    if training.max_tokens <= parent.positions:
+        return training
     longest = max((len(parent.codec.encode_target(row[0], row[2])) for row in rows), default=0)
     most = min(training.max_tokens, max(parent.positions, longest))
     return training.model_copy(update={"max_tokens": most})
