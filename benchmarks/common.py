@@ -97,6 +97,13 @@ def cpu_seconds(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def with_children(process: int) -> list[int]:
+    """A process, and those that its threads have started and that still run."""
+    lists = Path(f"/proc/{process}/task").glob("*/children")
+    started = [int(child) for each in lists for child in each.read_text("utf-8").split()]
+    return [process, *started]
+
+
 def interleaved(runs: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
     """What each run returns (seconds, say) in each round; every round has every run once.
 

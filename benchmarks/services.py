@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.common import ROOT, cpu_seconds, peak_rss_mib
+from benchmarks.common import ROOT, cpu_seconds, peak_rss_mib, with_children
 from benchmarks.layout import bundle_folder
 from benchmarks.workers.process import WorkerError, thread_limits
 
@@ -37,12 +37,12 @@ class Running:
     process: int
 
     def peak_rss_mib(self) -> float:
-        """The most memory that it has held."""
-        return peak_rss_mib(self.process)
+        """The most memory that it and its models' processes have held, whenever each did."""
+        return round(sum(map(peak_rss_mib, with_children(self.process))), 1)
 
     def cpu_seconds(self) -> float:
-        """Seconds that cores have worked for it."""
-        return cpu_seconds(self.process)
+        """Seconds that cores have worked for it and its models' processes."""
+        return sum(map(cpu_seconds, with_children(self.process)))
 
 
 def lingraft(folder: Path, rows: int, precision: str = "int8") -> Service:

@@ -18,7 +18,7 @@ import ctranslate2
 from benchmarks.layout import bundle_folder, ct2_folder
 from benchmarks.peer.batch import Ct2Batch
 from lingraft.server.app import LingraftServer, translator
-from lingraft.server.batching import Decoded, Scheduler, Source, WorkQueue
+from lingraft.server.batching import Decoded, Source, ThreadScheduler, WorkQueue
 from lingraft.server.bundle import Precision, read_bundle
 from lingraft.server.config import ServerConfig
 from lingraft.server.engines.base import Step
@@ -65,7 +65,7 @@ def peer_model(folder: Path, most: int, size: int, config: ServerConfig) -> Tran
         max_queued_batches=-1,
     )
     batch = Ct2Batch(peer, queue, most, size)
-    return replace(model, scheduler=Scheduler(bundle.name, queue, batch, time.monotonic))
+    return replace(model, scheduler=ThreadScheduler(bundle.name, queue, batch, time.monotonic))
 
 
 async def serve(folder: Path, most: int, size: int) -> None:

@@ -7,6 +7,7 @@ import shutil
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -251,7 +252,7 @@ def echo_source() -> Callable[..., Source]:
     """Makes sources of these words, with tag and end, and an EchoSearch for each."""
 
     def make(words: Sequence[int], most: int = 50, width: int = 1) -> Source:
-        return Source((TAG, *words, EOS), most, lambda: EchoSearch(most, width), width)
+        return Source((TAG, *words, EOS), most, partial(EchoSearch, most, width), width)
 
     return make
 

@@ -17,8 +17,8 @@ from lingraft.server.batching import (
     Capacity,
     ContinuousBatch,
     Decoded,
-    Scheduler,
     Source,
+    ThreadScheduler,
     WorkQueue,
 )
 from lingraft.server.batching.capacity import Shape, shape_of, shape_of_all
@@ -160,7 +160,9 @@ class Batching(RuleBasedStateMachine):
         self.batch = ContinuousBatch(
             self.engine, queue, self.capacity, self.metrics, lambda: self.now
         )
-        self.scheduler = Scheduler("test", queue, self.batch, self.batch_time, self.capacity.screen)
+        self.scheduler = ThreadScheduler(
+            "test", queue, self.batch, self.batch_time, self.capacity.screen
+        )
         self.asked: list[Asked] = []
         self.numbers = iter(range(10, 10**9))
 

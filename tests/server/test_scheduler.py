@@ -14,8 +14,8 @@ from lingraft.server.batching import (
     Capacity,
     ContinuousBatch,
     Decoded,
-    Scheduler,
     Source,
+    ThreadScheduler,
     WorkQueue,
 )
 from lingraft.server.errors import (
@@ -28,7 +28,7 @@ from lingraft.server.errors import (
 from lingraft.server.metrics import Metrics
 
 PATIENCE_S = 20.0
-Row = Scheduler[Source, Decoded]
+Row = ThreadScheduler[Source, Decoded]
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def _scheduler(engine: Any, died: threading.Event) -> Iterator[Row]:
     queue: WorkQueue[Source, Decoded] = WorkQueue(100, 0.5, metrics)
     capacity = Capacity(4, 1_000, 100, engine.footprint, 0.5)
     batch = ContinuousBatch(engine, queue, capacity, metrics)
-    scheduler: Row = Scheduler("test", queue, batch, lambda: 0.0, capacity.screen)
+    scheduler: Row = ThreadScheduler("test", queue, batch, lambda: 0.0, capacity.screen)
     scheduler.start(died.set)
     yield scheduler
     scheduler.stop()
@@ -150,7 +150,7 @@ class _DyingBatch:
 def test_a_thread_that_dies_tells_everybody(echo_source: Callable[..., Source]) -> None:
     """Its waiting callers, whoever comes later, and the one who watches health."""
     queue: WorkQueue[Source, Decoded] = WorkQueue(100, 1.0, Metrics())
-    scheduler: Row = Scheduler("test", queue, _DyingBatch(), lambda: 0.0)
+    scheduler: Row = ThreadScheduler("test", queue, _DyingBatch(), lambda: 0.0)
     died = threading.Event()
     (waiting,) = scheduler.submit([echo_source([11])], math.inf)
     scheduler.start(died.set)

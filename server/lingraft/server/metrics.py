@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # Counters. A label after a colon: `calls_total:OK`.
 CALLS = "calls_total"
@@ -34,6 +34,19 @@ class Summary:
         self.total += seconds
         self.longest = max(self.longest, seconds)
 
+    def merge(self, other: Summary) -> None:
+        self.count += other.count
+        self.total += other.total
+        self.longest = max(self.longest, other.longest)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """All numbers of one process, to be added to those of another."""
+
+    counters: dict[str, int]
+    summaries: dict[str, Summary]
+
 
 class Metrics:
     """Counters and durations; safe to use from any thread."""
@@ -57,6 +70,20 @@ class Metrics:
         """What a counter stands at; 0 for one that nobody counted."""
         with self._lock:
             return self._counters.get(f"{name}:{label}" if label else name, 0)
+
+    def counted(self) -> Counted:
+        """What stands there now."""
+        with self._lock:
+            summaries = {name: replace(each) for name, each in self._summaries.items()}
+            return Counted(dict(self._counters), summaries)
+
+    def add(self, counted: Counted) -> None:
+        """Adds what another process has counted."""
+        with self._lock:
+            for name, amount in counted.counters.items():
+                self._counters[name] += amount
+            for name, summary in counted.summaries.items():
+                self._summaries[name].merge(summary)
 
     def lines(self) -> list[str]:
         """One line per number, sorted, for the log."""

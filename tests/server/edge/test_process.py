@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,11 +15,46 @@ from typing import Any
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from lingraft.v1 import translation_pb2, translation_pb2_grpc
 
 PATIENCE_S = 30.0
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 MODULE = [sys.executable, "-m", "lingraft.server"]
+
+
+def _models_of(process: subprocess.Popen[str]) -> list[int]:
+    """The processes that a server has started."""
+    lists = Path(f"/proc/{process.pid}/task").glob("*/children")
+    return [int(child) for each in lists for child in each.read_text("utf-8").split()]
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    """Waits for what another process is about to do."""
+    for _ in range(int(PATIENCE_S / 0.01)):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it never came to that")
+
+
+def _runs(number: int) -> bool:
+    """Whether a process is there and has not ended."""
+    try:
+        status = Path(f"/proc/{number}/stat").read_text("utf-8")
+    except FileNotFoundError:
+        return False
+    return status.rpartition(")")[2].split()[0] not in ("Z", "X")
+
+
+def _translate(channel: grpc.Channel, text: str) -> str:
+    stub = translation_pb2_grpc.TranslationServiceStub(channel)
+    request = translation_pb2.TranslateTextRequest(
+        contents=[text], target_language="yo", source_language="en"
+    )
+    said: str = stub.TranslateText(request, timeout=PATIENCE_S).results[0].translation.text
+    return said
 
 
 @contextmanager
@@ -43,27 +79,78 @@ def _fails(*arguments: str) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("number", "isolation"),
+    [(signal.SIGTERM, "process"), (signal.SIGINT, "process"), (signal.SIGTERM, "thread")],
+)
 def test_a_server_says_that_it_is_ready_serves_and_ends_on_a_signal(
-    golden: Path, number: signal.Signals
+    golden: Path, number: signal.Signals, isolation: str
 ) -> None:
-    """One line on standard output; exit code 0; no text of a caller in the log."""
-    with _server(str(golden / "v1-translation"), "--log-format", "json") as process:
+    """One line on standard output; exit code 0; no text of a caller in the log; nothing is left."""
+    settings = ("--log-format", "json", "--isolation", isolation)
+    with _server(str(golden / "v1-translation"), *settings) as process:
         assert process.stdout
         line = process.stdout.readline()
         assert line.startswith("lingraft-server listening on 127.0.0.1:")
         with grpc.insecure_channel(line.split()[-1]) as channel:
-            stub = translation_pb2_grpc.TranslationServiceStub(channel)
-            request = translation_pb2.TranslateTextRequest(
-                contents=["Secret rain"], target_language="yo", source_language="en"
-            )
-            assert stub.TranslateText(request, timeout=PATIENCE_S).results[0].translation.text
+            assert _translate(channel, "Secret rain")
+        models = _models_of(process)
+        assert len(models) == (isolation == "process")
         process.send_signal(number)
         log = process.communicate(timeout=PATIENCE_S)[1]
     assert process.returncode == 0
+    assert not any(map(_runs, models))
     assert "Secret" not in log
     assert '"method": "/lingraft.v1.TranslationService/TranslateText"' in log
     assert "calls_total:OK 1" in log
+    assert "rows_answered_total 1" in log  # counted where the model runs, told here
+
+
+def test_the_signal_of_a_terminal_leaves_running_calls_their_grace(golden: Path) -> None:
+    """Ctrl-C reaches the models' processes too; they go on until the server has drained."""
+    with _server(str(golden / "v1-translation")) as process:
+        assert process.stdout
+        address = process.stdout.readline().split()[-1]
+        (model,) = _models_of(process)
+        os.kill(model, signal.SIGINT)
+        os.kill(model, signal.SIGTERM)
+        with grpc.insecure_channel(address) as channel:
+            assert _translate(channel, "Rain")
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0
+
+
+def test_a_model_whose_process_is_killed_is_down_and_the_server_says_so(golden: Path) -> None:
+    """As the memory of a machine runs out: callers get UNAVAILABLE, health NOT_SERVING."""
+    folders = [str(golden / name) for name in ("v1-translation", "v1-classification")]
+    with _server(*folders) as process:
+        assert process.stdout
+        address = process.stdout.readline().split()[-1]
+        with grpc.insecure_channel(address) as channel:
+            assert _translate(channel, "Rain")
+            translating, _ = _models_of(process)
+            os.kill(translating, signal.SIGKILL)
+            health = health_pb2_grpc.HealthStub(channel)
+            _until(lambda: health.Check(health_pb2.HealthCheckRequest()).status == _NOT_SERVING)
+            with pytest.raises(grpc.RpcError) as caught:
+                _translate(channel, "Rain")
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        process.send_signal(signal.SIGTERM)
+        log = process.communicate(timeout=PATIENCE_S)[1]
+    assert process.returncode == 0
+    assert "the process of model golden-translation died: killed by signal 9" in log
+
+
+def test_no_model_outlives_a_server_that_is_killed(golden: Path) -> None:
+    """However the server ends."""
+    with _server(str(golden / "v1-translation")) as process:
+        assert process.stdout
+        assert process.stdout.readline()
+        (model,) = _models_of(process)
+        process.kill()
+        process.communicate(timeout=PATIENCE_S)
+        _until(lambda: not _runs(model))
 
 
 def test_the_server_imports_nothing_of_the_training_stack(golden: Path) -> None:

@@ -1,29 +1,20 @@
-"""A bundle's folder into a model that can be asked: graphs, engine, queue, batch, scheduler."""
+"""A bundle's folder into a model that can be asked, in a thread of this process."""
 
 from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf import json_format
 
 from lingraft.server import logs
+from lingraft.server.app.batches import capacity, document_batch, translation_batch
 from lingraft.server.app.engines import classification_engine, operators, translation_engine
-from lingraft.server.batching import (
-    Capacity,
-    ContinuousBatch,
-    Decoded,
-    Document,
-    LengthBuckets,
-    Scheduler,
-    Scores,
-    Source,
-    WorkQueue,
-    document_bucket,
-)
+from lingraft.server.batching import Document, Scheduler, Scores, ThreadScheduler
 from lingraft.server.bundle import Bundle, Precision, Task, read_bundle
 from lingraft.server.config import ServerConfig
 from lingraft.server.engines import ClassificationEngine, TranslationEngine, choose_graphs
@@ -33,22 +24,28 @@ from lingraft.server.services import Classifier, Identifier, ServedModel, Transl
 from lingraft.server.text import IdentificationCodec, TextCodec
 from lingraft.v1 import bundle_pb2
 
-_MIB = 2**20
+_ItemT = TypeVar("_ItemT")
+_DoneT = TypeVar("_DoneT")
 _log = logging.getLogger(__name__)
 
 
 def load_models(config: ServerConfig, metrics: Metrics) -> list[ServedModel]:
     """Every bundle of the settings, loaded. Raises StartError; a BundleError names all bad ones."""
-    models: list[ServedModel] = []
+    return for_each(config.bundles, lambda folder: load_model(folder, config, metrics))
+
+
+def for_each(items: Sequence[_ItemT], do: Callable[[_ItemT], _DoneT]) -> list[_DoneT]:
+    """What is made of each. Raises StartError; of several BundleErrors one that names them all."""
+    done: list[_DoneT] = []
     faults: list[str] = []
-    for folder in config.bundles:
+    for item in items:
         try:
-            models.append(load_model(folder, config, metrics))
+            done.append(do(item))
         except BundleError as error:
             faults.append(error.message)
     if faults:
         raise BundleError("\n".join(faults))
-    return models
+    return done
 
 
 def load_model(folder: Path, config: ServerConfig, metrics: Metrics) -> ServedModel:
@@ -66,15 +63,20 @@ def load_model(folder: Path, config: ServerConfig, metrics: Metrics) -> ServedMo
         computed = operators(reader)
         make = identifier if bundle.task is Task.LANGUAGE_IDENTIFICATION else classifier
         model = make(bundle, graphs.precision, reader, config, metrics)
+    log_loaded(model, computed, began)
+    return model
+
+
+def log_loaded(model: ServedModel, computed: str, began: float) -> None:
+    """What is loaded, and what computes it; `began` by `time.monotonic`."""
     extra = logs.fields(
         model=model.name,
-        precision=graphs.precision.value,
-        provider=config.provider,
+        precision=model.precision.value,
+        provider=model.provider,
         operators=computed,
         seconds=round(time.monotonic() - began, 3),
     )
     _log.info("model loaded", extra=extra)
-    return model
 
 
 def translator(
@@ -85,19 +87,10 @@ def translator(
     metrics: Metrics,
 ) -> Translator:
     """A translation model around an engine."""
-    queue: WorkQueue[Source, Decoded] = _queue(config, metrics)
-    capacity = Capacity(
-        config.max_rows,
-        config.max_batch_tokens,
-        config.max_cache_mib * _MIB,
-        engine.footprint,
-        config.retry_after_s,
-        bundle.limits,
-    )
-    encode_s = config.encode_ms / 1_000
-    batch = ContinuousBatch(engine, queue, capacity, metrics, time.monotonic, encode_s)
-    scheduler = Scheduler(bundle.name, queue, batch, time.monotonic, capacity.screen)
-    common = _common(bundle, precision, config.provider)
+    queue, batch = translation_batch(bundle, engine, config, metrics)
+    screen = capacity(bundle, engine.footprint, config).screen
+    scheduler = ThreadScheduler(bundle.name, queue, batch, time.monotonic, screen)
+    common = described(bundle, precision, config.provider)
     return Translator(**common, codec=TextCodec(bundle), scheduler=scheduler)
 
 
@@ -109,8 +102,8 @@ def classifier(
     metrics: Metrics,
 ) -> Classifier:
     """A classification model around an engine."""
-    scheduler = _document_scheduler(bundle, engine, config, metrics)
-    common = _common(bundle, precision, config.provider)
+    scheduler = _documents(bundle, engine, config, metrics)
+    common = described(bundle, precision, config.provider)
     return Classifier(**common, codec=TextCodec(bundle), scheduler=scheduler)
 
 
@@ -122,22 +115,13 @@ def identifier(
     metrics: Metrics,
 ) -> Identifier:
     """A model of language identification around an engine: a classifier of languages."""
-    scheduler = _document_scheduler(bundle, engine, config, metrics)
-    common = _common(bundle, precision, config.provider)
+    scheduler = _documents(bundle, engine, config, metrics)
+    common = described(bundle, precision, config.provider)
     return Identifier(**common, codec=IdentificationCodec(bundle), scheduler=scheduler)
 
 
-def _document_scheduler(
-    bundle: Bundle, engine: ClassificationEngine, config: ServerConfig, metrics: Metrics
-) -> Scheduler[Document, Scores]:
-    queue: WorkQueue[Document, Scores] = WorkQueue(
-        config.max_queued_rows, config.retry_after_s, metrics, document_bucket
-    )
-    batch = LengthBuckets(engine, queue, config.max_rows, config.classify_tokens, metrics)
-    return Scheduler(bundle.name, queue, batch, time.monotonic)
-
-
-def _common(bundle: Bundle, precision: Precision, provider: str) -> dict[str, Any]:
+def described(bundle: Bundle, precision: Precision, provider: str) -> dict[str, Any]:
+    """What every served model says of itself."""
     return {
         "bundle": bundle,
         "manifest": json_format.Parse(
@@ -149,5 +133,8 @@ def _common(bundle: Bundle, precision: Precision, provider: str) -> dict[str, An
     }
 
 
-def _queue(config: ServerConfig, metrics: Metrics) -> WorkQueue[Any, Any]:
-    return WorkQueue(config.max_queued_rows, config.retry_after_s, metrics)
+def _documents(
+    bundle: Bundle, engine: ClassificationEngine, config: ServerConfig, metrics: Metrics
+) -> Scheduler[Document, Scores]:
+    queue, batch = document_batch(engine, config, metrics)
+    return ThreadScheduler(bundle.name, queue, batch, time.monotonic)

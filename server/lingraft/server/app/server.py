@@ -14,6 +14,7 @@ from grpc import aio
 
 from lingraft.server import logs
 from lingraft.server.app.collecting import collect_less
+from lingraft.server.app.launching import launch_models
 from lingraft.server.app.loading import load_models
 from lingraft.server.config import ServerConfig
 from lingraft.server.errors import BindError
@@ -133,7 +134,8 @@ class LingraftServer:
 async def serve(config: ServerConfig) -> None:
     """Loads the models and serves until SIGTERM or SIGINT. Raises StartError."""
     metrics = Metrics()
-    registry = Registry(load_models(config, metrics))
+    load = launch_models if config.isolation == "process" else load_models
+    registry = Registry(load(config, metrics))
     collect_less()
     server = LingraftServer(config, registry, metrics)
     port = await server.start()

@@ -5,8 +5,14 @@ from lingraft.server.batching.capacity import Capacity
 from lingraft.server.batching.continuous import ContinuousBatch
 from lingraft.server.batching.dynamic import Document, LengthBuckets, Scores, document_bucket
 from lingraft.server.batching.lanes import Entry
-from lingraft.server.batching.queue import WorkQueue
-from lingraft.server.batching.scheduler import Batch, Scheduler
+from lingraft.server.batching.queue import WorkQueue, queue_full
+from lingraft.server.batching.scheduler import (
+    Batch,
+    Scheduler,
+    Screen,
+    ThreadScheduler,
+    as_wanted,
+)
 from lingraft.server.batching.work import Decoded, Source
 
 __all__ = [
@@ -19,8 +25,12 @@ __all__ = [
     "LengthBuckets",
     "Scheduler",
     "Scores",
+    "Screen",
     "Source",
+    "ThreadScheduler",
     "WorkQueue",
+    "as_wanted",
     "document_bucket",
     "gathered",
+    "queue_full",
 ]

@@ -79,7 +79,7 @@ class WorkQueue(Generic[WorkT, AnswerT]):
                 self._drop_gone(now)
             if self._is_full(len(entries)):
                 self._metrics.count(REFUSED, len(entries))
-                raise self._refusal(len(entries))
+                raise queue_full(len(self), len(entries), self._limit, self.retry_after_s)
             for entry in entries:
                 entry.number = next(self._numbers)
                 (self._bulk if entry.bulk else self._interactive).add(entry)
@@ -157,15 +157,6 @@ class WorkQueue(Generic[WorkT, AnswerT]):
     def _is_full(self, arriving: int) -> bool:
         return len(self) > 0 and len(self) + arriving > self._limit
 
-    def _refusal(self, arriving: int) -> QueueFullError:
-        metadata = {"limit": str(self._limit), "waiting": str(len(self)), "asked": str(arriving)}
-        return QueueFullError(
-            f"{len(self)} sentences wait already and {arriving} more would pass the limit of "
-            f"{self._limit}; try again in {self.retry_after_s:g} s",
-            self.retry_after_s,
-            metadata,
-        )
-
     def _expire(self, now: float) -> None:
         if now >= self._earliest:
             self._drop_gone(now)
@@ -176,3 +167,14 @@ class WorkQueue(Generic[WorkT, AnswerT]):
             lane.keep(lambda entry: not self.is_gone(entry, now))
         waiting = itertools.chain(self._interactive, self._bulk)
         self._earliest = min((entry.deadline for entry in waiting), default=math.inf)
+
+
+def queue_full(waiting: int, arriving: int, limit: int, retry_after_s: float) -> QueueFullError:
+    """The refusal of `arriving` rows where `waiting` wait already."""
+    metadata = {"limit": str(limit), "waiting": str(waiting), "asked": str(arriving)}
+    return QueueFullError(
+        f"{waiting} sentences wait already and {arriving} more would pass the limit of {limit}; "
+        f"try again in {retry_after_s:g} s",
+        retry_after_s,
+        metadata,
+    )

@@ -14,6 +14,9 @@ from lingraft.server.errors import InternalError, ModelDownError, ServerError, S
 
 _log = logging.getLogger(__name__)
 _ResultT = TypeVar("_ResultT")
+_ScreenedT = TypeVar("_ScreenedT", contravariant=True)
+_TakenT = TypeVar("_TakenT", contravariant=True)
+_GivenT = TypeVar("_GivenT")
 # Far longer than any step; a thread that hangs for good does not keep the process from ending.
 _LAST_STEP_S = 10.0
 
@@ -28,11 +31,49 @@ class Batch(Protocol):
         """Fails all rows in the batch."""
 
 
-class Scheduler(Generic[WorkT, AnswerT]):
-    """Owns a thread, a queue and a batch. `clock` gives seconds and never goes back.
+class Screen(Protocol[_ScreenedT]):
+    """Sees a call's works before they are queued."""
 
-    `screen` sees a call's works before they are queued: it says for each whether it waits in the
-    bulk lane, or raises what refuses the call. Left out, all wait where the caller wants.
+    def __call__(self, works: Sequence[_ScreenedT], bulk: bool, /) -> Sequence[bool]:
+        """For each whether it waits in the bulk lane. Raises what refuses the call."""
+
+
+class Scheduler(Protocol[_TakenT, _GivenT]):
+    """What callers know of a model that runs beside them, in a thread or in a process."""
+
+    def start(self, on_death: Callable[[], None]) -> None:
+        """Begins; `on_death` is called when the model ends without having been asked to."""
+
+    def submit(
+        self, works: Sequence[_TakenT], deadline: float, bulk: bool = False
+    ) -> list[Future[_GivenT]]:
+        """A future for each work, all of them or, when it raises, none. Called in the event loop.
+
+        `deadline` is by the scheduler's clock. A future that is cancelled leaves at the next step.
+        Raises QueueFullError, MemoryCeilingError, ShuttingDownError, or ModelDownError when the
+        model is gone.
+        """
+
+    @property
+    def waiting(self) -> int:
+        """Rows that wait for a place in the batch."""
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether new rows are refused for good."""
+
+    def stop(self) -> None:
+        """Takes nothing more, fails what is left, and waits for the last step to end.
+
+        Called in another thread than that of the event loop, which has to run on.
+        """
+
+
+class ThreadScheduler(Generic[WorkT, AnswerT]):
+    """A `Scheduler` that owns a thread, a queue and a batch; any thread may use it.
+
+    `clock` gives seconds and never goes back. Without a `screen` all works wait in the lane that
+    the caller wants.
     """
 
     def __init__(
@@ -41,10 +82,10 @@ class Scheduler(Generic[WorkT, AnswerT]):
         queue: WorkQueue[WorkT, AnswerT],
         batch: Batch,
         clock: Callable[[], float],
-        screen: Callable[[Sequence[WorkT], bool], Sequence[bool]] | None = None,
+        screen: Screen[WorkT] | None = None,
     ) -> None:
         self._name, self._queue, self._batch, self._clock = name, queue, batch, clock
-        self._screen = screen or _as_wanted
+        self._screen = screen or as_wanted
         self._on_death: Callable[[], None] = _nothing
         self._thread = threading.Thread(target=self._run, name=f"model-{name}", daemon=True)
 
@@ -128,7 +169,8 @@ def guarded(call: Callable[..., _ResultT], *arguments: Any) -> _ResultT | Intern
         return InternalError("the engine failed; the log of the server has more")
 
 
-def _as_wanted(works: Sequence[WorkT], bulk: bool) -> Sequence[bool]:
+def as_wanted(works: Sequence[Any], bulk: bool) -> Sequence[bool]:
+    """A `Screen` that lets all works wait where the caller wants."""
     return [bulk] * len(works)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,22 +25,14 @@ from lingraft.server.engines.cache import (
     Layout,
     Memory,
     bind_array,
-    in_blocks,
 )
+from lingraft.server.engines.footprint import Blocks, Footprint
 from lingraft.server.engines.session import check_interface, element_types, pad
 from lingraft.server.engines.slots import Slots
 from lingraft.server.errors import BundleError
 
 _RANK_OF_OWN = 3  # of a cache [B,G,H*D], which the server's own operators read and write
 _MOST_BOUND = 64  # bindings that are kept; batches come back to the sizes that they had
-
-
-class Blocks(NamedTuple):
-    """By how much caches grow: slots, positions of the target, pieces of the source."""
-
-    slots: int = 8
-    positions: int = 32
-    pieces: int = 16
 
 
 @dataclass(frozen=True)
@@ -73,22 +65,13 @@ class OnnxTranslator:
         self._past_names = [name for pair in _pairs(dimensions, "") for name in pair]
         self._check(graphs)
         past, keys, values = self._layouts()
+        self.footprint = Footprint(past, keys, values, self._blocks)
         self._past = self._memory.cache(past)
         self._keys, self._values = self._memory.cache(keys), self._memory.cache(values)
         self._slots = Slots()
         self._input_ids: NDArray[np.int64] = np.zeros(0, np.int64)
         self._total_length, self._top_k = np.zeros(1, np.int32), np.zeros(1, np.int64)
         self._bound: dict[tuple[int, int], _Bound] = {}  # by rows and candidates
-
-    def footprint(self, rows: int, source_tokens: int, target_tokens: int) -> int:
-        """Bytes that the caches take for `rows` rows of at most so many positions each.
-
-        What stands between two steps, whole blocks counted. While one of the three caches gets new
-        memory, its old one is there too.
-        """
-        slots, positions, pieces = self._whole_blocks(rows, source_tokens, target_tokens)
-        cross = sum(each.layout.bytes(slots, pieces) for each in (self._keys, self._values))
-        return self._past.layout.bytes(slots, positions) + cross
 
     @property
     def allocated(self) -> int:
@@ -177,17 +160,9 @@ class OnnxTranslator:
             layout(layers, "cross_value.0", (heads,), size),
         )
 
-    def _whole_blocks(self, rows: int, pieces: int, positions: int) -> tuple[int, int, int]:
-        blocks = self._blocks
-        return (
-            in_blocks(rows, blocks.slots),
-            in_blocks(positions, blocks.positions),
-            in_blocks(pieces, blocks.pieces),
-        )
-
     def _fit(self, rows: int, pieces: int, positions: int) -> None:
         """Gives every cache what so many rows need, if one is too small or the batch is empty."""
-        slots, positions, pieces = self._whole_blocks(rows, pieces, positions)
+        slots, positions, pieces = self._blocks.whole(rows, pieces, positions)
         wanted = ((self._past, positions), (self._keys, pieces), (self._values, pieces))
         here = all(each.slots >= slots and each.length >= length for each, length in wanted)
         if here and len(self._slots):
