@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 
@@ -18,7 +17,7 @@ def main() -> int:
 
         settings = config.load(sys.argv[1:], os.environ)
         logs.configure(settings.log_level, settings.log_format)
-        asyncio.run(serve(settings))
+        serve(settings)
     except ConfigError as error:
         print(f"lingraft-server: {error.message}", file=sys.stderr)
         return 2

@@ -46,7 +46,7 @@ class ServerConfig:
     provider: str = _setting("cpu", "device that runs the graphs: cpu or cuda", one_of="cpu cuda")
     precision: str = _setting("auto", "graphs to run; default: the first of each bundle; auto: the first that the CPU runs, on cuda fp16", one_of="auto default fp32 int8 int4 fp16")
     kernels: str = _setting("auto", "auto: the server's own operators for int8 graphs where they are built and the processor has AVX2; standard: ONNX Runtime's everywhere", one_of="auto standard")
-    isolation: str = _setting("process", "where each model runs: process, one of its own, so that it never waits for the server's Python nor takes the server with it; thread, within the server's, which saves 60 MiB a model. Models of language identification are always in a thread", one_of="process thread")
+    isolation: str = _setting("process", "where each model runs: process, one of its own, so that it never waits for the server's Python nor takes the server with it; thread, within the server's, which saves 60 MiB a model, and a context of its own on a GPU. Models of language identification are always in a thread", one_of="process thread")
     threads: int = _setting(0, "threads of one model's graphs; 0: as many as there are cores", low=0)
     max_rows: int = _setting(32, "rows decoded together by one model: a sentence takes as many as its beam is wide; a quarter is kept for interactive work", low=1)
     max_batch_tokens: int = _setting(32_768, "ceiling of rows times longest row in one batch, source and target pieces; less saves memory", low=1)

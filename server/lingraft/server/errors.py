@@ -14,7 +14,7 @@ ServerError
 ├── LaterError                   not now; the error says when to try again
 │   ├── QueueFullError           too much work waits already
 │   ├── MemoryCeilingError       the request alone needs more memory than its model may take
-│   └── ModelDownError           the model's thread died; this server answers nothing with it
+│   └── ModelDownError           the model died; this server answers nothing with it any more
 ├── ShuttingDownError            the server takes no new work
 ├── DeadlineExceededError        the caller's time ran out before the answer was there
 ├── InternalError                a fault of ours; the log has more
@@ -145,7 +145,7 @@ class MemoryCeilingError(LaterError):
 
 
 class ModelDownError(LaterError):
-    """The model's thread died; the log has more."""
+    """The model's thread or process died; the log has more."""
 
     reason = "MODEL_DOWN"
 

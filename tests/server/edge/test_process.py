@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import socket
@@ -17,10 +18,16 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from lingraft.v1 import translation_pb2, translation_pb2_grpc
+from lingraft.v1 import (
+    classification_pb2,
+    classification_pb2_grpc,
+    translation_pb2,
+    translation_pb2_grpc,
+)
 
 PATIENCE_S = 30.0
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+_PRIZE = classification_pb2.Document(content="Win a prize")
 MODULE = [sys.executable, "-m", "lingraft.server"]
 
 
@@ -135,6 +142,9 @@ def test_a_model_whose_process_is_killed_is_down_and_the_server_says_so(golden: 
             _until(lambda: health.Check(health_pb2.HealthCheckRequest()).status == _NOT_SERVING)
             with pytest.raises(grpc.RpcError) as caught:
                 _translate(channel, "Rain")
+            stub = classification_pb2_grpc.ClassificationServiceStub(channel)
+            asked = classification_pb2.ClassifyTextRequest(documents=[_PRIZE])
+            assert stub.ClassifyText(asked, timeout=PATIENCE_S).results[0].classification.labels
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
         process.send_signal(signal.SIGTERM)
         log = process.communicate(timeout=PATIENCE_S)[1]
@@ -211,6 +221,23 @@ def test_a_bundle_that_is_damaged_is_one_clear_error(
     assert code == 1
     assert "missing: licence; source.spm is not there" in words
     assert "/no/such/bundle is not a folder" in words
+
+
+def test_a_graph_that_cannot_be_run_is_one_clear_error(
+    golden: Path, edited: Callable[..., Path]
+) -> None:
+    """Also where another process meets it, and a third one has loaded by then."""
+    graph, garbage = "decoder_step.int8.onnx", b"no graph"
+
+    def edit(manifest: dict[str, Any]) -> None:
+        (entry,) = (each for each in manifest["files"] if each["path"] == graph)
+        entry["sizeBytes"], entry["sha256"] = str(len(garbage)), hashlib.sha256(garbage).hexdigest()
+
+    folder = edited("v1-translation", edit)
+    (folder / graph).write_bytes(garbage)
+    code, words = _fails(str(golden / "v1-classification"), str(folder), "--precision", "int8")
+    assert code == 1
+    assert f"{graph} is no graph that this ONNX Runtime can run" in words
 
 
 def test_wrong_settings_are_one_clear_error() -> None:

@@ -57,7 +57,7 @@ class _Launch:
     def give_up(self) -> None:
         """Ends all processes."""
         for worker in self._workers:
-            worker.kill()
+            worker.close()
 
     def _finish(
         self, bundle: Bundle, precision: Precision, worker: Worker, began: float

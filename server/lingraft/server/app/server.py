@@ -61,16 +61,16 @@ class LingraftServer:
         self._add_services()
 
     async def start(self) -> int:
-        """Binds, starts the models' threads, and says SERVING. Returns the port.
+        """Binds, starts the models, and says SERVING. Returns the port.
 
         Raises BindError.
         """
         port = self._bind()
         loop = asyncio.get_running_loop()
+        await self._health.all_serving()  # before a model can say that it is not
         for model in self._registry.all():
             model.scheduler.start(partial(self._model_died, loop, model.short_name))
         await self._server.start()
-        await self._health.all_serving()
         return port
 
     async def stop(self) -> None:
@@ -126,17 +126,26 @@ class LingraftServer:
         add_reflection(self._server, SERVICES)
 
     def _model_died(self, loop: asyncio.AbstractEventLoop, name: str) -> None:
-        """Called in the model's thread: its callers were told; now everybody is."""
+        """Called in the thread that saw it: its callers were told; now everybody is."""
         down = self._health.not_serving(name, WHOLE_SERVER)
         asyncio.run_coroutine_threadsafe(down, loop)
 
 
-async def serve(config: ServerConfig) -> None:
+def serve(config: ServerConfig) -> None:
     """Loads the models and serves until SIGTERM or SIGINT. Raises StartError."""
     metrics = Metrics()
     load = launch_models if config.isolation == "process" else load_models
-    registry = Registry(load(config, metrics))
-    collect_less()
+    models = load(config, metrics)
+    try:
+        registry = Registry(models)
+        collect_less()
+        asyncio.run(_until_told(config, registry, metrics))
+    finally:
+        for model in models:
+            model.scheduler.stop()
+
+
+async def _until_told(config: ServerConfig, registry: Registry, metrics: Metrics) -> None:
     server = LingraftServer(config, registry, metrics)
     port = await server.start()
     stop = asyncio.Event()

@@ -1,12 +1,13 @@
 """`python -m lingraft.server.app.worker DESCRIPTOR`: the process of one model.
 
 The server starts it and speaks to it over the socket at the descriptor (`workers.messages`); people
-never do. It ends when the server says so or is gone, and pays no heed to signals that a terminal or
-a service manager sends to both.
+never do. Once it has loaded, it ends when the server says so or is gone, and pays no heed to
+signals that a service manager sends to both.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 import socket
@@ -39,8 +40,11 @@ def main() -> int:
         logs.configure(setup.config.log_level, setup.config.log_format)
         try:
             _serve(end, setup)
+        except ConnectionError:
+            return 0  # the server is gone
         except StartError as error:
-            say(end, Failed(error))
+            with contextlib.suppress(ConnectionError):
+                say(end, Failed(error))
             return 1
         except Exception:  # noqa: BLE001 -- whatever ends this process, the log says it
             _log.exception("the process of %s failed", setup.folder)

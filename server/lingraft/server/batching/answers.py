@@ -25,7 +25,7 @@ async def gathered(futures: Sequence[Future[_AnswerT]]) -> list[_AnswerT]:
             ready.set_result(None)
 
     def settled(future: Future[_AnswerT]) -> None:
-        """Called in the model's thread, or here for what is there already."""
+        """Called in the model's thread, or in this one."""
         is_last = next(counts) == len(futures)
         failed = future.cancelled() or future.exception() is not None
         if (is_last or failed) and not loop.is_closed():

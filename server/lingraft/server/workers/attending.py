@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
 from lingraft.server.batching import Batch, Entry, WorkQueue
-from lingraft.server.errors import ServerError, ShuttingDownError
+from lingraft.server.errors import InternalError, ServerError, ShuttingDownError
 from lingraft.server.metrics import Metrics
 from lingraft.server.workers.messages import (
     READ_BYTES,
@@ -22,9 +22,11 @@ from lingraft.server.workers.messages import (
     say,
 )
 
+_FAILED = "the engine failed; the log of the server has more"
+
 
 def attend(end: socket.socket, queue: WorkQueue[Any, Any], batch: Batch, metrics: Metrics) -> None:
-    """Serves until the server says stop or is gone.
+    """Serves until the server says stop or is gone. Raises ConnectionError when it goes meanwhile.
 
     Between two steps it looks whether something was said, without waiting while there is work: no
     other thread of the process ever runs Python beside the model's.
@@ -49,9 +51,11 @@ class _Hatch:
         self._end, self._queue = end, queue
         self._frames = Frames()
         self._futures: dict[int, Future[Any]] = {}
+        self._parts: dict[int, list[Entry[Any, Any]]] = {}  # of calls that are not whole yet
         self._answered: list[tuple[int, Any]] = []
         self._failed: list[tuple[int, ServerError]] = []
-        self._running = 0  # as the server was told
+        self._heard = 0
+        self._told = (0, 0)  # rows heard of, rows that wait
         self.is_open = True
 
     def listen(self, wait: bool) -> bool:
@@ -67,51 +71,54 @@ class _Hatch:
 
     def tell(self) -> None:
         """Says what has become of rows since it was told last, if anything."""
-        running = len(self._futures) - len(self._queue)
-        if not self._answered and not self._failed and running == self._running:
+        now = (self._heard, len(self._queue))
+        if not self._answered and not self._failed and now == self._told:
             return
-        progress = Progress(self._answered, self._failed, running)
-        self._answered, self._failed, self._running = [], [], running
-        try:
-            self._end.sendall(encoded([progress]))
-        except ConnectionError:
-            self.is_open = False
+        progress = Progress(self._answered, self._failed, *now)
+        self._answered, self._failed, self._told = [], [], now
+        self._end.sendall(encoded(progress))
 
     def _do(self, message: Any) -> bool:
         """Whether to go on."""
         if isinstance(message, Put):
             self._put(message)
         elif isinstance(message, Cancel):
-            future = self._futures.get(message.number)
-            if future is not None:
-                future.cancel()
+            for number in message.numbers:
+                if (future := self._futures.get(number)) is not None:
+                    future.cancel()
         else:
             return False
         return True
 
     def _put(self, message: Put) -> None:
-        entries = []
+        entries = self._parts.setdefault(message.call, [])
         for number, work, arrived, deadline, bulk in message.rows:
             entry: Entry[Any, Any] = Entry(work, arrived, deadline, bulk)
             self._futures[number] = entry.future
             entry.future.add_done_callback(partial(self._settled, number))
             entries.append(entry)
+        if message.is_last:
+            del self._parts[message.call]
+            self._heard += message.size
+            self._queue_up([entry for entry in entries if not entry.future.done()])
+
+    def _queue_up(self, entries: Sequence[Entry[Any, Any]]) -> None:
+        if not entries:
+            return
         try:
             self._queue.put(entries, max(entry.arrived for entry in entries))
         except ServerError as error:
-            _fail(entries, error)
+            for entry in entries:
+                entry.future.set_exception(error)
 
     def _settled(self, number: int, future: Future[Any]) -> None:
         del self._futures[number]
         if future.cancelled():
             return
         error = future.exception()
-        if isinstance(error, ServerError):
+        if error is None:
+            self._answered.append((number, future.result()))
+        elif isinstance(error, ServerError):
             self._failed.append((number, error))
         else:
-            self._answered.append((number, future.result()))
-
-
-def _fail(entries: Iterable[Entry[Any, Any]], error: ServerError) -> None:
-    for entry in entries:
-        entry.future.set_exception(error)
+            self._failed.append((number, InternalError(_FAILED)))

@@ -19,7 +19,7 @@ from lingraft.server.errors import ServerError, StartError
 from lingraft.server.metrics import Counted
 
 _LENGTH = struct.Struct("<Q")
-READ_BYTES = 2**18
+READ_BYTES = 2**16
 """What is read from a socket at once."""
 
 
@@ -62,16 +62,28 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Put:
-    """To the process: the rows of one call, to be taken together or not at all."""
+    """To the process: rows of one call, which are taken together or not at all.
 
+    call: the number of the call; parts of several calls may come in turns.
+    size: with its last part, the rows of the whole call, those too that were taken back before
+        they were sent; 0 before that.
+    """
+
+    call: int
     rows: Sequence[Row]
+    size: int
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the call has no more rows."""
+        return self.size > 0
 
 
 @dataclass(frozen=True)
 class Cancel:
-    """To the process: nobody waits for this row any more."""
+    """To the process: nobody waits for these rows any more."""
 
-    number: int
+    numbers: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -83,12 +95,14 @@ class Stop:
 class Progress:
     """From the process, after a step that changed something.
 
-    running: rows that are in its batch, and wait no longer.
+    heard: rows that it was told of since the beginning, those that are gone by now too.
+    waiting: rows in its queue.
     """
 
     answered: Sequence[tuple[int, Any]]
     failed: Sequence[tuple[int, ServerError]]
-    running: int
+    heard: int
+    waiting: int
 
 
 @dataclass(frozen=True)
@@ -98,9 +112,9 @@ class Farewell:
     counted: Counted
 
 
-def encoded(messages: Sequence[Any]) -> bytes:
-    """A frame that holds the messages."""
-    body = pickle.dumps(messages, pickle.HIGHEST_PROTOCOL)
+def encoded(message: Any) -> bytes:
+    """The frame of a message."""
+    body = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
     return _LENGTH.pack(len(body)) + body
 
 
@@ -111,17 +125,17 @@ class Frames:
         self._bytes = bytearray()
 
     def take(self, data: bytes) -> list[Any]:
-        """The messages of all frames that are whole by now."""
+        """The messages that are whole by now."""
         self._bytes += data
         messages: list[Any] = []
-        begin, end = 0, 0
+        begin = 0
         while len(self._bytes) - begin >= _LENGTH.size:
             (length,) = _LENGTH.unpack_from(self._bytes, begin)
             end = begin + _LENGTH.size + length
             if end > len(self._bytes):
                 break
             with memoryview(self._bytes) as view:
-                messages += pickle.loads(view[begin + _LENGTH.size : end])
+                messages.append(pickle.loads(view[begin + _LENGTH.size : end]))
             begin = end
         del self._bytes[:begin]
         return messages
@@ -129,11 +143,11 @@ class Frames:
 
 def say(end: socket.socket, message: Any) -> None:
     """Sends one message, and waits until it is on its way."""
-    end.sendall(encoded([message]))
+    end.sendall(encoded(message))
 
 
 def hear(end: socket.socket) -> Any:
-    """Waits for one message, where only one can come. Raises EOFError when nobody is there."""
+    """Waits for one message, where only one can come. Raises EOFError when the end is gone."""
     frames = Frames()
     while True:
         data = end.recv(READ_BYTES)
