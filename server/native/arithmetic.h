@@ -25,17 +25,22 @@ LINGRAFT_INLINE Floats sigmoid(Floats x) {
   return divide(all(1.0f), add(all(1.0f), exponential(opposite)));
 }
 
-// The error function to 1.5e-7 (Abramowitz and Stegun 1964, 7.1.26).
-LINGRAFT_INLINE Floats error_function(Floats x) {
-  const Floats a = magnitude(x), one = all(1.0f);
-  const Floats t = divide(one, fused(all(0.3275911f), a, one));
-  Floats p = all(1.061405429f);
-  p = fused(p, t, all(-1.453152027f));
-  p = fused(p, t, all(1.421413741f));
-  p = fused(p, t, all(-0.284496736f));
-  p = fused(p, t, all(0.254829592f));
-  const Floats tail = exponential(subtract(zeros(), multiply(a, a)));
-  return with_sign_of(fused_off(multiply(p, t), tail, one), x);
+// x times the normal distribution of x, to 3e-7: max(x, 0) less a Phi(-a), a = |x|. That is 0 from 5.5
+// on, and before it a polynomial in u = a / 2.75 - 1 (through the nodes of Chebyshev). Neither a
+// division nor an exponential, which took three times as long.
+LINGRAFT_INLINE Floats gelu(Floats x) {
+  constexpr float kCoefficients[] = {
+      -1.64371319e-02f, -2.67895346e-04f, 1.01876877e-01f, -3.84181850e-02f, -2.61687815e-01f,
+      2.33847022e-01f, 2.76241750e-01f, -5.46387672e-01f, 1.49504915e-01f, 4.60155696e-01f,
+      -6.27847791e-01f, 2.60321051e-01f, 1.78888708e-01f, -3.08671772e-01f, 1.91266134e-01f,
+      -6.05782270e-02f, 8.19434877e-03f};
+  const Floats u = fused(smaller(magnitude(x), all(5.5f)), all(1.0f / 2.75f), all(-1.0f));
+  Floats p = all(kCoefficients[0]);
+#pragma GCC unroll 16
+  for (int i = 1; i < int(sizeof(kCoefficients) / sizeof(float)); ++i) {
+    p = fused(p, u, all(kCoefficients[i]));
+  }
+  return subtract(larger(x, zeros()), p);
 }
 
 template <int64_t kActivation>
@@ -45,10 +50,8 @@ LINGRAFT_INLINE Floats activate(Floats x) {
       return larger(x, zeros());
     case kSwish:
       return multiply(x, sigmoid(x));
-    case kGelu: {
-      const Floats half = multiply(x, all(0.5f));
-      return fused(half, error_function(multiply(x, all(0.70710678f))), half);
-    }
+    case kGelu:
+      return gelu(x);
     case kGeluTanh: {
       // 0.5 x (1 + tanh u) is x sigmoid(2u), u = sqrt(2/pi) (x + 0.044715 x^3).
       const Floats inner = fused(multiply(multiply(x, x), x), all(0.044715f), x);
