@@ -27,6 +27,7 @@ template Buffer<float> allocate<float>(size_t);
 template Buffer<int8_t> allocate<int8_t>(size_t);
 template Buffer<uint8_t> allocate<uint8_t>(size_t);
 template Buffer<int32_t> allocate<int32_t>(size_t);
+template Buffer<uint16_t> allocate<uint16_t>(size_t);
 
 Weights Weights::pack(const int8_t* weights, const float* scale, const float* bias, int64_t k,
                       int64_t n) {

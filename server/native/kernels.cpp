@@ -35,7 +35,9 @@ bool has_vnni() {
 
 bool has_amx() {
 #ifdef __linux__
-  return has_vnni() && __builtin_cpu_supports("amx-int8") && __builtin_cpu_supports("amx-tile") &&
+  return has_vnni() && __builtin_cpu_supports("avx512bf16") &&
+         __builtin_cpu_supports("amx-int8") && __builtin_cpu_supports("amx-bf16") &&
+         __builtin_cpu_supports("amx-tile") &&
          syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 #else
   return false;

@@ -29,7 +29,8 @@ struct Best {
   }
 };
 
-using Half = uint16_t;  // the bits of an IEEE 754 binary16
+using Half = uint16_t;    // the bits of an IEEE 754 binary16
+using Bfloat = uint16_t;  // the upper half of those of a float
 
 // One query a row over the keys and values [G,positions,H*D] of its source; `group` rows have one.
 struct CrossCall {
@@ -57,6 +58,14 @@ struct EncoderCall {
   int64_t heads, positions, width, size;
 };
 
+// The first `asking` positions of one text look at all of it: packed [length,3*H*D], behind which 31
+// more rows may be read -> context [asking,H*D].
+struct TextCall {
+  const Bfloat* packed;
+  float* context;
+  int64_t length, asking, heads, size;
+};
+
 struct Kernels {
   const char* name;  // of the instructions
   int value_bytes;   // of a quantised activation: 1 for int8, 2 for int16
@@ -78,6 +87,11 @@ struct Kernels {
   void (*attend_source)(const CrossCall& call, int64_t begin, int64_t end);
   void (*attend_past)(const SelfCall& call, int64_t begin, int64_t end);
   void (*attend_all)(const EncoderCall& call, int64_t row);
+
+  // Where there are products of bfloat16; heads of kColumns values or multiples of them only.
+  void (*dense_bfloat)(const Rows& rows, const Weights& weights, int64_t begin, int64_t end,
+                       Bfloat* y) = nullptr;
+  void (*attend_text)(const TextCall& call) = nullptr;
 };
 
 // What this processor runs, best first; none where it lacks AVX2.

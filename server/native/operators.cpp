@@ -5,44 +5,12 @@
 #include <exception>
 #include <limits>
 
-#include "kernels.h"
-#include "ort.h"
+#include "encoder.h"
 
 namespace lingraft {
 namespace {
 
-constexpr int64_t kTaskColumns = 512;  // columns that one task multiplies
 constexpr int64_t kTaskRows = 16;      // rows of one query that one task attends for
-
-// Quantised rows of the thread that runs the operator; its helpers only read them.
-thread_local Rows current_rows;
-
-void dense(const ort::Api& api, const ort::Context* context, const float* x, int64_t rows,
-           const Weights& weights, int64_t activation, float* y) {
-  Rows& quantised = current_rows;
-  quantised.quantise(x, rows, weights);
-  const int64_t tasks = (weights.padded_n + kTaskColumns - 1) / kTaskColumns;
-  auto task = [&](size_t index) {
-    const int64_t begin = int64_t(index) * kTaskColumns;
-    const int64_t end = std::min(begin + kTaskColumns, weights.padded_n);
-    kernels().dense[activation](quantised, weights, begin, end, y);
-    kernels().release();
-  };
-  api.parallel(context, size_t(tasks), task);
-}
-
-Weights packed(const ort::Api& api, const ort::KernelInfo* info) {
-  const ort::Value* weights = api.constant(info, 1);
-  const std::vector<int64_t> sizes = api.shape(weights);
-  return Weights::pack(api.data<int8_t>(weights), api.data<float>(api.constant(info, 2)),
-                       api.data<float>(api.constant(info, 3)), sizes.at(0), sizes.at(1));
-}
-
-int64_t row_count(const std::vector<int64_t>& sizes) {
-  int64_t rows = 1;
-  for (size_t i = 0; i + 1 < sizes.size(); ++i) rows *= sizes[i];
-  return rows;
-}
 
 // Dense: x float [..,K], weights int8 [K,N], scale float [N], bias float [N] -> float [..,N].
 // DenseNorm: further residual [..,N], gamma [N], beta [N]; LayerNorm(residual + x W + b).
@@ -53,8 +21,7 @@ class Dense {
     if (norm_) {
       epsilon_ = api_.real(info, "epsilon");
     } else {
-      activation_ = api_.integer(info, "activation");
-      if (activation_ < kNone || activation_ > kGeluTanh) throw std::runtime_error("activation");
+      activation_ = activation(api_, info);
     }
   }
 
@@ -70,10 +37,7 @@ class Dense {
     const float* residual = api_.data<float>(api_.input(context, 4));
     const float* gamma = api_.data<float>(api_.input(context, 5));
     const float* beta = api_.data<float>(api_.input(context, 6));
-    for (int64_t row = 0; row < rows; ++row) {
-      kernels().add_and_norm(y + row * weights_.n, residual + row * weights_.n, gamma, beta,
-                             weights_.n, epsilon_);
-    }
+    add_and_norm(y, residual, gamma, beta, rows, weights_.n, epsilon_);
   }
 
  private:
@@ -187,11 +151,6 @@ class DenseHalves {
   Weights weights_;
 };
 
-int64_t head_size(int64_t width, int64_t heads) {
-  if (heads < 1 || width % heads != 0) throw std::runtime_error("the width is not that of heads");
-  return width / heads;
-}
-
 // CrossAttention: query float [B,H*D] scaled already, key and value float16 [G,S,H*D], lengths int64
 // [B] -> context [B,H*D], shares [B,S]: their mean over heads. Row b looks at source b / (B / G).
 // Attribute heads: H.
@@ -260,81 +219,6 @@ class SelfAttention {
   int64_t heads_;
 };
 
-// EncoderAttention: packed float [B*S,3*H*D] or [B,S,3*H*D] (queries, keys, values), last int32 [B]:
-// each row's last real position -> context float [B*S,H*D] or [B,S,H*D]. All real positions look at
-// all real positions; the context of the others is 0. Attribute heads: H.
-class EncoderAttention {
- public:
-  EncoderAttention(const ort::Api& api, const ort::KernelInfo* info)
-      : api_(api), heads_(api.integer(info, "heads")) {}
-
-  void compute(ort::Context* context) const {
-    const ort::Value *packed = api_.input(context, 0), *last = api_.input(context, 1);
-    std::vector<int64_t> sizes = api_.shape(packed);
-    const int64_t rows = api_.shape(last).at(0), all = row_count(sizes), width = sizes.back() / 3;
-    if (rows == 0 || all % rows != 0) throw std::runtime_error("packed has not B*S rows");
-    sizes.back() = width;
-    const EncoderCall call{api_.data<float>(packed), api_.data<int32_t>(last),
-                           api_.output<float>(context, 0, sizes), heads_, all / rows, width,
-                           head_size(width, heads_)};
-    auto task = [&](size_t row) { kernels().attend_all(call, int64_t(row)); };
-    api_.parallel(context, size_t(rows), task);
-  }
-
- private:
-  ort::Api api_;
-  int64_t heads_;
-};
-
-// What ONNX Runtime calls, for an operator of class `Kernel`.
-template <typename Kernel>
-struct Operator : ort::CustomOp {
-  Operator(const char* name, std::vector<ort::Element> inputs, std::vector<ort::Element> outputs)
-      : CustomOp{}, name_(name), inputs_(std::move(inputs)), outputs_(std::move(outputs)) {
-    version = ort::kOpVersion;
-    CustomOp::name = [](const CustomOp* op) { return self(op)->name_; };
-    provider = [](const CustomOp*) -> const char* { return nullptr; };
-    input_type = [](const CustomOp* op, size_t i) { return self(op)->inputs_[i]; };
-    input_count = [](const CustomOp* op) { return self(op)->inputs_.size(); };
-    output_type = [](const CustomOp* op, size_t i) { return self(op)->outputs_[i]; };
-    output_count = [](const CustomOp* op) { return self(op)->outputs_.size(); };
-    input_kind = output_kind = [](const CustomOp*, size_t) -> int32_t { return 0; };
-    input_memory = [](const CustomOp*, size_t) -> int32_t { return 0; };
-    destroy = [](void* kernel) { delete static_cast<Instance*>(kernel); };
-    create_v2 = [](const CustomOp*, ort::Table table, const ort::KernelInfo* info,
-                   void** kernel) -> ort::Status* {
-      return guarded(ort::Api(table), [&] {
-        *kernel = new Instance{ort::Api(table), Kernel(ort::Api(table), info)};
-      });
-    };
-    compute_v2 = [](void* kernel, ort::Context* context) -> ort::Status* {
-      auto* instance = static_cast<Instance*>(kernel);
-      return guarded(instance->api, [&] { instance->kernel.compute(context); });
-    };
-  }
-
- private:
-  struct Instance {
-    ort::Api api;
-    Kernel kernel;
-  };
-
-  static const Operator* self(const CustomOp* op) { return static_cast<const Operator*>(op); }
-
-  template <typename Work>
-  static ort::Status* guarded(const ort::Api& api, Work work) {
-    try {
-      work();
-      return nullptr;
-    } catch (const std::exception& error) {
-      return api.failure(error.what());
-    }
-  }
-
-  const char* name_;
-  std::vector<ort::Element> inputs_, outputs_;
-};
-
 }  // namespace
 }  // namespace lingraft
 
@@ -358,6 +242,13 @@ LINGRAFT_EXPORT ort::Status* RegisterCustomOps(ort::SessionOptions* options, con
   static Operator<SelfAttention> self("SelfAttention", {kFloat, kHalf, kHalf, kInt32},
                                       {kFloat, kHalf, kHalf});
   static Operator<EncoderAttention> encoder("EncoderAttention", {kFloat, kInt32}, {kFloat});
+  static Operator<DenseAttention> attention(
+      "DenseAttention",
+      {kFloat, kInt8, kFloat, kFloat, kInt8, kFloat, kFloat, kInt8, kFloat, kFloat, kInt64},
+      {kFloat});
+  static Operator<FeedForward> feed_forward(
+      "FeedForward", {kFloat, kInt8, kFloat, kFloat, kInt8, kFloat, kFloat, kFloat, kFloat},
+      {kFloat});
   const ort::Table table = base->table(ort::kApiVersion);
   if (table == nullptr) return nullptr;  // older than 1.17: the graph then names what is missing
   const ort::Api api(table);
@@ -370,7 +261,9 @@ LINGRAFT_EXPORT ort::Status* RegisterCustomOps(ort::SessionOptions* options, con
                                     static_cast<const ort::CustomOp*>(&halves),
                                     static_cast<const ort::CustomOp*>(&cross),
                                     static_cast<const ort::CustomOp*>(&self),
-                                    static_cast<const ort::CustomOp*>(&encoder)}) {
+                                    static_cast<const ort::CustomOp*>(&encoder),
+                                    static_cast<const ort::CustomOp*>(&attention),
+                                    static_cast<const ort::CustomOp*>(&feed_forward)}) {
       api.call(ort::kDomainAdd, domain, op);
     }
     api.call(ort::kAddDomain, options, domain);

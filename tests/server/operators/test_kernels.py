@@ -2,123 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
-
 import numpy as np
-import onnx
-import onnxruntime as ort
 import pytest
-from numpy.typing import NDArray
-from onnx import helper, numpy_helper
 
 from lingraft.server.engines import kernels
+
+from .conftest import ACTIVATIONS, Array, dense, offered, only, run, softmax, weights
 
 pytestmark = pytest.mark.skipif(
     kernels.library() is None,
     reason="this processor has no AVX2, or the operators were not compiled",
 )
-
-Array = NDArray[Any]
-Run = Callable[..., list[Array]]
-ACTIVATIONS: dict[int, Callable[[Array], Array]] = {
-    0: lambda x: x,
-    1: lambda x: np.maximum(x, 0),
-    2: lambda x: x / (1 + np.exp(-x)),
-    3: lambda x: x * (1 + np.vectorize(math.erf)(x / math.sqrt(2))) / 2,
-    4: lambda x: x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2,
-}
-
-
-@pytest.fixture
-def random() -> np.random.Generator:
-    """The same numbers in every run."""
-    return np.random.default_rng(11)
-
-
-@contextmanager
-def only(name: str) -> Iterator[None]:
-    """Within, the operators use these instructions."""
-    library = kernels.library()
-    assert library is not None
-    assert library.lingraft_choose(name.encode())
-    yield
-    library.lingraft_choose(b"")
-
-
-def offered() -> list[str]:
-    """The instructions that the operators know and this processor has."""
-    library = kernels.library()
-    names = ("amx", "avx512_vnni", "avx2")
-    found = [name for name in names if library and library.lingraft_choose(name.encode())]
-    if library:
-        library.lingraft_choose(b"")
-    return found
-
-
-@pytest.fixture(params=offered(), autouse=True)
-def instructions(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Each kind of instructions in turn."""
-    with only(request.param):
-        yield request.param
-
-
-def run(
-    kind: str,
-    feeds: Mapping[str, Array],
-    constants: Mapping[str, Array],
-    order: str,
-    outputs: int = 1,
-    threads: int = 1,
-    **attributes: Any,
-) -> list[Array]:
-    """One operator's outputs; `order` names its inputs."""
-    names = [f"output{index}" for index in range(outputs)]
-    node = helper.make_node(kind, order.split(), names, domain="lingraft", **attributes)
-    inputs = [
-        helper.make_tensor_value_info(
-            name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape
-        )
-        for name, array in feeds.items()
-    ]
-    graph = helper.make_graph(
-        [node],
-        "one",
-        inputs,
-        [onnx.ValueInfoProto(name=name) for name in names],
-        [numpy_helper.from_array(array, name) for name, array in constants.items()],
-    )
-    opsets = [helper.make_opsetid("", 21), helper.make_opsetid("lingraft", 1)]
-    model = helper.make_model(graph, opset_imports=opsets)
-    model.ir_version = 10
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 4
-    kernels.register(options)
-    session = ort.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    return [np.asarray(array) for array in session.run(names, dict(feeds))]
-
-
-def weights(random: np.random.Generator, k: int, n: int) -> dict[str, Array]:
-    """Constants of a dense layer."""
-    return {
-        "w": random.integers(-127, 128, (k, n)).astype(np.int8),
-        "s": random.uniform(0.001, 0.01, n).astype(np.float32),
-        "b": random.standard_normal(n).astype(np.float32),
-    }
-
-
-def dense(x: Array, layer: Mapping[str, Array]) -> Array:
-    """The product as its definition has it: each row quantised by its own largest magnitude."""
-    scale = np.abs(x).max(1, keepdims=True) / np.float32(127)
-    integers = np.rint(x / np.where(scale == 0, 1, scale))
-    exact = integers.astype(np.int64) @ layer["w"].astype(np.int64)
-    result: Array = exact * layer["s"] * scale + layer["b"]
-    return result
 
 
 @pytest.mark.parametrize("rows", [1, 5, 16, 17, 32, 33, 70])
@@ -229,13 +123,6 @@ def test_logits_that_are_no_numbers_are_an_error(random: np.random.Generator) ->
         run("BestPieces", feeds, layer, "x w s b k", outputs=2)
 
 
-def softmax(x: Array) -> Array:
-    """Shares along the last axis."""
-    shares = np.exp(x - x.max(-1, keepdims=True))
-    result: Array = shares / shares.sum(-1, keepdims=True)
-    return result
-
-
 @pytest.mark.parametrize("sources", [6, 2])
 @pytest.mark.parametrize(("heads", "size", "width"), [(5, 64, 25), (3, 8, 70), (3, 100, 3)])
 def test_cross_attention_looks_at_the_real_positions_of_its_source(
@@ -309,38 +196,6 @@ def test_keys_and_values_of_a_source_are_the_halves_of_one_dense_layer(
         assert half.dtype == np.float16
         assert half.shape == (sources, positions, n // 2)
         np.testing.assert_allclose(half.reshape(-1, n // 2), columns, rtol=1e-3, atol=1e-3)
-
-
-@pytest.mark.parametrize(("size", "width"), [(64, 25), (8, 70), (100, 3), (16, 1)])
-def test_encoder_attention_looks_at_the_real_positions_of_each_row(
-    random: np.random.Generator, size: int, width: int
-) -> None:
-    """Every real position looks at all real ones of its row; the others' context is zero."""
-    rows, heads = 4, 3
-    packed = random.standard_normal((rows, width, 3 * heads * size)).astype(np.float32)
-    lengths = random.integers(1, width + 1, rows)
-    feeds: dict[str, Array] = {"p": packed, "l": (lengths - 1).astype(np.int32)}
-    for threads in (1, 2):
-        (context,) = run("EncoderAttention", feeds, {}, "p l", heads=heads, threads=threads)
-        for row, length in enumerate(lengths):
-            query, key, value = np.split(packed[row, :length], 3, axis=1)
-            for head in range(heads):
-                mine = np.s_[:, head * size : (head + 1) * size]
-                expected = softmax(query[mine] @ key[mine].T / np.sqrt(size)) @ value[mine]
-                np.testing.assert_allclose(context[row, :length][mine], expected, atol=1e-4)
-            assert (context[row, length:] == 0).all()
-
-
-def test_encoder_attention_takes_all_rows_as_one_matrix(random: np.random.Generator) -> None:
-    """The layers around it know matrices alone; the rows are as many as their last positions."""
-    packed = random.standard_normal((4, 6, 3 * 32)).astype(np.float32)
-    last = np.array([5, 0, 2, 3], np.int32)
-    shaped, flat = (
-        run("EncoderAttention", {"p": x, "l": last}, {}, "p l", heads=2)[0]
-        for x in (packed, packed.reshape(24, -1))
-    )
-    assert flat.shape == (24, 32)
-    np.testing.assert_array_equal(flat, shaped.reshape(24, 32))
 
 
 def test_a_width_that_is_not_that_of_the_heads_is_an_error() -> None:

@@ -1,0 +1,124 @@
+// What all operators of the domain "lingraft" are made of.
+#pragma once
+
+#include <algorithm>
+#include <exception>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include "kernels.h"
+#include "ort.h"
+
+namespace lingraft {
+
+constexpr int64_t kTaskColumns = 512;  // columns that one task multiplies
+
+// Quantised rows of the thread that runs the operator; its helpers only read them.
+inline thread_local Rows current_rows;
+
+// Calls use(begin, end) for all columns of a product, kTaskColumns in a task.
+template <typename Use>
+void for_columns(const ort::Api& api, const ort::Context* context, const Weights& weights, Use use) {
+  const int64_t tasks = (weights.padded_n + kTaskColumns - 1) / kTaskColumns;
+  auto task = [&](size_t index) {
+    const int64_t begin = int64_t(index) * kTaskColumns;
+    use(begin, std::min(begin + kTaskColumns, weights.padded_n));
+    kernels().release();
+  };
+  api.parallel(context, size_t(tasks), task);
+}
+
+// y [R,N] = activation(x W + b).
+inline void dense(const ort::Api& api, const ort::Context* context, const float* x, int64_t rows,
+           const Weights& weights, int64_t activation, float* y) {
+  Rows& quantised = current_rows;
+  quantised.quantise(x, rows, weights);
+  for_columns(api, context, weights, [&](int64_t begin, int64_t end) {
+    kernels().dense[activation](quantised, weights, begin, end, y);
+  });
+}
+
+// Weights, scale and bias of a layer, the inputs from `first` on.
+inline Weights packed(const ort::Api& api, const ort::KernelInfo* info, size_t first = 1) {
+  const ort::Value* weights = api.constant(info, first);
+  const std::vector<int64_t> sizes = api.shape(weights);
+  return Weights::pack(api.data<int8_t>(weights), api.data<float>(api.constant(info, first + 1)),
+                       api.data<float>(api.constant(info, first + 2)), sizes.at(0), sizes.at(1));
+}
+
+inline int64_t activation(const ort::Api& api, const ort::KernelInfo* info) {
+  const int64_t result = api.integer(info, "activation");
+  if (result < kNone || result > kGeluTanh) throw std::runtime_error("activation");
+  return result;
+}
+
+// y = LayerNorm(y + residual), each of `rows` rows [N].
+inline void add_and_norm(float* y, const float* residual, const float* gamma, const float* beta,
+                         int64_t rows, int64_t n, float epsilon) {
+  for (int64_t row = 0; row < rows; ++row, y += n, residual += n) {
+    kernels().add_and_norm(y, residual, gamma, beta, n, epsilon);
+  }
+}
+
+inline int64_t row_count(const std::vector<int64_t>& sizes) {
+  int64_t rows = 1;
+  for (size_t i = 0; i + 1 < sizes.size(); ++i) rows *= sizes[i];
+  return rows;
+}
+
+inline int64_t head_size(int64_t width, int64_t heads) {
+  if (heads < 1 || width % heads != 0) throw std::runtime_error("the width is not that of heads");
+  return width / heads;
+}
+
+// What ONNX Runtime calls, for an operator of class `Kernel`.
+template <typename Kernel>
+struct Operator : ort::CustomOp {
+  Operator(const char* name, std::vector<ort::Element> inputs, std::vector<ort::Element> outputs)
+      : CustomOp{}, name_(name), inputs_(std::move(inputs)), outputs_(std::move(outputs)) {
+    version = ort::kOpVersion;
+    CustomOp::name = [](const CustomOp* op) { return self(op)->name_; };
+    provider = [](const CustomOp*) -> const char* { return nullptr; };
+    input_type = [](const CustomOp* op, size_t i) { return self(op)->inputs_[i]; };
+    input_count = [](const CustomOp* op) { return self(op)->inputs_.size(); };
+    output_type = [](const CustomOp* op, size_t i) { return self(op)->outputs_[i]; };
+    output_count = [](const CustomOp* op) { return self(op)->outputs_.size(); };
+    input_kind = output_kind = [](const CustomOp*, size_t) -> int32_t { return 0; };
+    input_memory = [](const CustomOp*, size_t) -> int32_t { return 0; };
+    destroy = [](void* kernel) { delete static_cast<Instance*>(kernel); };
+    create_v2 = [](const CustomOp*, ort::Table table, const ort::KernelInfo* info,
+                   void** kernel) -> ort::Status* {
+      return guarded(ort::Api(table), [&] {
+        *kernel = new Instance{ort::Api(table), Kernel(ort::Api(table), info)};
+      });
+    };
+    compute_v2 = [](void* kernel, ort::Context* context) -> ort::Status* {
+      auto* instance = static_cast<Instance*>(kernel);
+      return guarded(instance->api, [&] { instance->kernel.compute(context); });
+    };
+  }
+
+ private:
+  struct Instance {
+    ort::Api api;
+    Kernel kernel;
+  };
+
+  static const Operator* self(const CustomOp* op) { return static_cast<const Operator*>(op); }
+
+  template <typename Work>
+  static ort::Status* guarded(const ort::Api& api, Work work) {
+    try {
+      work();
+      return nullptr;
+    } catch (const std::exception& error) {
+      return api.failure(error.what());
+    }
+  }
+
+  const char* name_;
+  std::vector<ort::Element> inputs_, outputs_;
+};
+
+}  // namespace lingraft
