@@ -12,21 +12,16 @@ weights are those in the standard graph's file. Its caches are float16, keys and
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from lingraft.training.export.graph import Array, serialise
-from lingraft.training.export.quantize import integer_weights
+from lingraft.training.export.graph import serialise
+from lingraft.training.export.native_encoders import dense_attention, feed_forward
+from lingraft.training.export.packing import without_padding
+from lingraft.training.export.rewriting import DOMAIN, Rewriting
 from lingraft.training.export.storing import DATA_SUFFIX, share
-
-DOMAIN = "lingraft"
-_NONE, _RELU, _SWISH, _GELU, _GELU_TANH = range(5)  # Activation of simd.h
 
 
 def nativise(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -58,112 +53,71 @@ def native_operators(model: onnx.ModelProto) -> list[str]:
     return [node.op_type for node in model.graph.node if node.domain == DOMAIN]
 
 
-class _Rewriter:
-    """One graph, its nodes by what they make and by what they use."""
+class _Rewriter(Rewriting):
+    """The patterns of one graph."""
 
     def __init__(self, graph: onnx.GraphProto) -> None:
-        self._graph = graph
-        self._constants = {tensor.name: tensor for tensor in graph.initializer}
-        self._outputs = {output.name for output in graph.output}
-        self._makers = {name: node for node in graph.node for name in node.output}
-        self._users: dict[str, list[onnx.NodeProto]] = defaultdict(list)
-        for node in graph.node:
-            for name in node.input:
-                self._users[name].append(node)
-        self._replaced: dict[str, onnx.NodeProto] = {}  # by the name of the last node replaced
-        self._weights: dict[str, Array] = {}
+        super().__init__(graph)
         self._caches: set[str] = set()  # inputs and outputs that are caches of own operators
 
     def rewrite(self) -> None:
         """Replaces every pattern, then drops what nothing uses any more."""
-        for node in list(self._graph.node):
+        for node in list(self.graph.node):
             if node.op_type == "GroupQueryAttention":
                 self._attention(node)
+            elif node.op_type == "Attention":
+                dense_attention(self, node)
             elif node.op_type == "Softmax":
                 self._cross_attention(node)
             elif node.op_type == "Split":
                 self._cross_caches(node)
-            elif node.op_type == "MatMul" and node.input[1] in self._constants:
+            elif node.op_type == "MatMul" and node.input[1] in self.constants:
                 self._product(node)
-        nodes = [self._replaced.get(node.name, node) for node in self._graph.node]
-        self._graph.ClearField("node")
-        self._graph.node.extend(_living(nodes, self._outputs))
-        for value in (*self._graph.input, *self._graph.output):
+        without_padding(self)
+        self.finish()
+        for value in (*self.graph.input, *self.graph.output):
             if value.name in self._caches:
                 _halve(value)
-        self._graph.initializer.extend(integer_weights(self._weights))
-        used = {name for node in self._graph.node for name in node.input}
-        kept = [tensor for tensor in self._graph.initializer if tensor.name in used]
-        self._graph.ClearField("initializer")
-        self._graph.initializer.extend(kept)
 
     def _product(self, node: onnx.NodeProto) -> None:
-        """Dense, DenseNorm or BestPieces for a product with constant weights."""
+        """Dense, DenseNorm, FeedForward or BestPieces for a product with constant weights."""
         if self._is_head(node):
             self._best_pieces(node)
             return
-        last, bias = self._bias(node)
-        inputs = [node.input[0], *self._packed(node.input[1]), bias]
+        last, bias = self.bias(node)
+        inputs = [node.input[0], *self.packed(node.input[1]), bias]
         if (norm := self._norm(last)) is not None:
             residual, layer = norm
             inputs += [residual, *layer.input[1:3]]
             epsilon = next(a.f for a in layer.attribute if a.name == "epsilon")
-            self._replace(layer, "DenseNorm", inputs, epsilon=epsilon)
+            if feed_forward(self, layer, inputs, epsilon):
+                return
+            self.replace(layer, "DenseNorm", inputs, epsilon=epsilon)
             return
-        last, activation = self._activation(last)
-        self._replace(last, "Dense", inputs, activation=activation)
-
-    def _bias(self, product: onnx.NodeProto) -> tuple[onnx.NodeProto, str]:
-        """The node that adds a constant bias to a product, or the product; and the bias."""
-        user = self._only_user(product)
-        if user is not None and user.op_type == "Add":
-            for name in user.input:
-                if name in self._constants and len(self._constants[name].dims) == 1:
-                    return user, name
-        return product, self._zeros(self._constants[product.input[1]].dims[1])
-
-    def _zeros(self, count: int) -> str:
-        name = f"native.zeros.{count}"
-        if name not in self._constants:
-            tensor = numpy_helper.from_array(np.zeros(count, np.float32), name)
-            self._constants[name] = tensor
-            self._graph.initializer.append(tensor)
-        return name
+        last, activation = self.activation(last)
+        self.replace(last, "Dense", inputs, activation=activation)
 
     def _norm(self, node: onnx.NodeProto) -> tuple[str, onnx.NodeProto] | None:
         """What is added to a node's result before a layer normalisation, and that."""
-        add = self._only_user(node)
+        add = self.only_user(node)
         if add is None or add.op_type != "Add":
             return None
-        layer = self._only_user(add)
+        layer = self.only_user(add)
         if layer is None or layer.op_type != "LayerNormalization" or len(layer.input) < 3:
             return None
         residual = next(name for name in add.input if name != node.output[0])
-        return None if residual in self._constants else (residual, layer)
-
-    def _activation(self, node: onnx.NodeProto) -> tuple[onnx.NodeProto, int]:
-        user = self._only_user(node)
-        kind = _NONE if user is None else _activation_of(user)
-        return (node, _NONE) if user is None or kind == _NONE else (user, kind)
+        return None if residual in self.constants else (residual, layer)
 
     def _is_head(self, node: onnx.NodeProto) -> bool:
-        return node.input[1] == "lm_head.weight" and "top_ids" in self._outputs
+        return node.input[1] == "lm_head.weight" and "top_ids" in self.outputs
 
     def _best_pieces(self, node: onnx.NodeProto) -> None:
-        _, bias = self._bias(node)
-        inputs = [node.input[0], *self._packed(node.input[1]), bias, "top_k"]
+        _, bias = self.bias(node)
+        inputs = [node.input[0], *self.packed(node.input[1]), bias, "top_k"]
         for name in ("top_ids", "top_logprobs"):
-            self._outputs_from(self._makers[name])
-        last = self._makers["top_logprobs"]
-        self._own(last, "BestPieces", inputs, ["top_ids", "top_logprobs"])
-
-    def _outputs_from(self, node: onnx.NodeProto) -> None:
-        """A node whose output another one makes from now on; `_living` then drops it."""
-        replaced = onnx.NodeProto()
-        replaced.CopyFrom(node)
-        del replaced.output[:]
-        replaced.output.append(f"{node.output[0]}.standard")
-        self._replaced[node.name] = replaced
+            self.outputs_from(self.makers[name])
+        last = self.makers["top_logprobs"]
+        self.own(last, "BestPieces", inputs, ["top_ids", "top_logprobs"])
 
     def _attention(self, node: onnx.NodeProto) -> None:
         """SelfAttention or EncoderAttention; plain heads without bias or scale only."""
@@ -177,45 +131,45 @@ class _Rewriter:
 
     def _encoder_attention(self, node: onnx.NodeProto, heads: int) -> None:
         """EncoderAttention, of matrices where a Reshape stands before and behind."""
-        before, behind = self._makers[node.input[0]], self._only_user(node)
+        before, behind = self.makers[node.input[0]], self.only_user(node)
         if before.op_type != "Reshape" or behind is None or behind.op_type != "Reshape":
-            self._replace(node, "EncoderAttention", [node.input[0], node.input[5]], heads=heads)
+            self.replace(node, "EncoderAttention", [node.input[0], node.input[5]], heads=heads)
             return
         inputs, outputs = [before.input[0], node.input[5]], [behind.output[0]]
-        self._own(node, "EncoderAttention", inputs, outputs, heads=heads)
-        self._outputs_from(behind)
+        self.own(node, "EncoderAttention", inputs, outputs, heads=heads)
+        self.outputs_from(behind)
 
     def _self_attention(self, node: onnx.NodeProto, heads: int) -> None:
         """SelfAttention for one new piece per row."""
-        packed, joined = self._makers.get(node.input[0]), self._only_user(node)
+        packed, joined = self.makers.get(node.input[0]), self.only_user(node)
         if packed is None or packed.op_type != "Unsqueeze":
             return
         if joined is None or joined.op_type != "Reshape":
             return
         inputs, outputs = [packed.input[0], *node.input[3:6]], [joined.output[0], *node.output[1:]]
-        self._own(node, "SelfAttention", inputs, outputs, heads=heads)
-        self._outputs_from(joined)
+        self.own(node, "SelfAttention", inputs, outputs, heads=heads)
+        self.outputs_from(joined)
         self._caches |= {*inputs[1:3], *outputs[1:]}
 
     def _cross_attention(self, shares: onnx.NodeProto) -> None:
         """CrossAttention of one query per row over keys and values that are graph inputs."""
-        masked = self._makers.get(shares.input[0])
-        scores = None if masked is None else self._makers.get(masked.input[0])
+        masked = self.makers.get(shares.input[0])
+        scores = None if masked is None else self.makers.get(masked.input[0])
         if scores is None or scores.op_type != "MatMul" or not scores.input[1].startswith("cross_"):
             return
-        query = self._makers[scores.input[0]]
-        users = self._users[shares.output[0]]
+        query = self.makers[scores.input[0]]
+        users = self.users[shares.output[0]]
         context = next(user for user in users if user.op_type == "MatMul")
-        joined = self._only_user(context)
+        joined = self.only_user(context)
         means = [user for user in users if user.op_type == "ReduceMean"]
         if joined is None or query.op_type != "Reshape" or len(users) != 1 + len(means):
             return
         inputs = [query.input[0], scores.input[1], context.input[1], "source_lengths"]
         mean = means[0].output[0] if means else f"{shares.name}.mean"
         for node in means:
-            self._outputs_from(node)
-        heads = int(numpy_helper.to_array(self._constants[query.input[1]])[1])  # of [-1,H,1,D]
-        self._own(joined, "CrossAttention", inputs, [joined.output[0], mean], heads=heads)
+            self.outputs_from(node)
+        heads = int(numpy_helper.to_array(self.constants[query.input[1]])[1])  # of [-1,H,1,D]
+        self.own(joined, "CrossAttention", inputs, [joined.output[0], mean], heads=heads)
         self._caches |= set(inputs[1:3])
 
     def _cross_caches(self, split: onnx.NodeProto) -> None:
@@ -223,51 +177,24 @@ class _Rewriter:
         made = [self._cache_from(name) for name in split.output]
         if [node and node.output[0].split(".")[0] for node in made] != ["cross_key", "cross_value"]:
             return
-        product = self._makers[split.input[0]]
+        product = self.makers[split.input[0]]
         if product.op_type == "Add":
-            product = next(self._makers[name] for name in product.input if name in self._makers)
-        _, bias = self._bias(product)
-        inputs = [product.input[0], *self._packed(product.input[1]), bias, "input_ids"]
+            product = next(self.makers[name] for name in product.input if name in self.makers)
+        _, bias = self.bias(product)
+        inputs = [product.input[0], *self.packed(product.input[1]), bias, "input_ids"]
         outputs = [node.output[0] for node in made if node is not None]
-        self._own(split, "DenseHalves", inputs, outputs)
+        self.own(split, "DenseHalves", inputs, outputs)
         for node in made:
             if node is not None:
-                self._outputs_from(node)
+                self.outputs_from(node)
         self._caches |= set(outputs)
 
     def _cache_from(self, part: str) -> onnx.NodeProto | None:
         """The Transpose that makes a graph output of a product's half, by way of a Reshape."""
-        shaped = [user for user in self._users[part] if user.op_type == "Reshape"]
-        turned = [user for each in shaped for user in self._users[each.output[0]]]
+        shaped = [user for user in self.users[part] if user.op_type == "Reshape"]
+        turned = [user for each in shaped for user in self.users[each.output[0]]]
         last = turned[0] if len(turned) == 1 else None
-        return last if last is not None and last.output[0] in self._outputs else None
-
-    def _packed(self, weight: str) -> list[str]:
-        self._weights[weight] = numpy_helper.to_array(self._constants[weight])
-        return [f"{weight}.int8", f"{weight}.scale"]
-
-    def _only_user(self, node: onnx.NodeProto) -> onnx.NodeProto | None:
-        users = self._users[node.output[0]]
-        alone = len(users) == 1 and node.output[0] not in self._outputs
-        return users[0] if alone else None
-
-    def _replace(
-        self, last: onnx.NodeProto, kind: str, inputs: list[str], **attributes: Any
-    ) -> None:
-        self._own(last, kind, inputs, [last.output[0]], **attributes)
-
-    def _own(
-        self,
-        place: onnx.NodeProto,
-        kind: str,
-        inputs: list[str],
-        outputs: list[str],
-        **attributes: Any,
-    ) -> None:
-        """An operator of our own where `place` stands."""
-        self._replaced[place.name] = helper.make_node(
-            kind, inputs, outputs, place.name, domain=DOMAIN, **attributes
-        )
+        return last if last is not None and last.output[0] in self.outputs else None
 
 
 def _halve(value: onnx.ValueInfoProto) -> None:
@@ -277,22 +204,3 @@ def _halve(value: onnx.ValueInfoProto) -> None:
     length = next(size.dim_param for size in sizes[1:] if size.dim_param)
     shape: list[str | int | None] = [sizes[0].dim_param, length, width]
     value.CopyFrom(helper.make_tensor_value_info(value.name, TensorProto.FLOAT16, shape))
-
-
-def _activation_of(node: onnx.NodeProto) -> int:
-    if node.op_type == "QuickGelu":
-        return _SWISH if next(a.f for a in node.attribute if a.name == "alpha") == 1 else _NONE
-    if node.op_type == "Gelu":
-        exact = next(a.s for a in node.attribute if a.name == "approximate") == b"none"
-        return _GELU if exact else _GELU_TANH
-    return _RELU if node.op_type == "Relu" else _NONE
-
-
-def _living(nodes: list[onnx.NodeProto], outputs: set[str]) -> Iterator[onnx.NodeProto]:
-    """The nodes that lead to `outputs`, in order."""
-    wanted, living = set(outputs), []
-    for node in reversed(nodes):
-        if wanted & set(node.output):
-            wanted |= set(node.input)
-            living.append(node)
-    return reversed(living)
