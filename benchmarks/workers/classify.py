@@ -63,9 +63,12 @@ def plain(folder: Path, load: Json) -> Classifier:
     """ONNX Runtime's own dynamic quantisation of the ordinary export, padded batches."""
     import onnxruntime
 
+    from lingraft.server.engines.session import sums_may_saturate
+
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads, settings.inter_op_num_threads = load["threads"], 1
-    settings.add_session_config_entry("session.x64quantprecision", "1")  # sums as exact as ours
+    if sums_may_saturate():  # as exact as ours
+        settings.add_session_config_entry("session.x64quantprecision", "1")
     providers = ["CPUExecutionProvider"]
     session = onnxruntime.InferenceSession(str(folder / PLAIN_FILE), settings, providers=providers)
 

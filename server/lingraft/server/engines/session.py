@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,18 @@ def left_behind(session: Any) -> list[str]:
     return sorted({node.op_type for part in on_host for node in part.get_nodes()} & _COMPUTING)
 
 
+@cache
+def sums_may_saturate() -> bool:
+    """Whether sums of unsigned times signed bytes end at 16 bits, or nobody knows: without VNNI.
+
+    Where there is AMX, unsigned weights would cost ONNX Runtime its fast products (decision 11).
+    """
+    try:
+        return "avx512_vnni" not in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return True
+
+
 def _open(path: Path, wanted: str, threads: int) -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
@@ -72,9 +85,9 @@ def _open(path: Path, wanted: str, threads: int) -> Any:
     # A thread that waits for work sleeps: the event loop and other models share these cores.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
-    # Without VNNI, sums of unsigned times signed bytes would saturate at 16 bits: answers that are
-    # wrong without a word. This makes the weights unsigned there, and does nothing elsewhere.
-    options.add_session_config_entry("session.x64quantprecision", "1")
+    if sums_may_saturate():
+        # Answers would be wrong without a word; unsigned weights are exact.
+        options.add_session_config_entry("session.x64quantprecision", "1")
     kernels.register(options)
     state = ort.capi.onnxruntime_pybind11_state
     unreadable = (state.Fail, state.InvalidGraph, state.InvalidProtobuf, state.NotImplemented)
