@@ -105,9 +105,8 @@ class DenseAttention {
 
   void in_bfloat(ort::Context* context, const float* x, int64_t rows, const std::vector<Text>& all,
                  float* y) const {
-    thread_local std::vector<Bfloat> scratch;
-    scratch.resize((rows + kRowsAtOnce) * weights_.n);
-    Bfloat* packed = scratch.data();
+    thread_local std::vector<Bfloat> room;
+    Bfloat* packed = aligned(room, (rows + kRowsAtOnce) * weights_.n);
     Rows& quantised = current_rows;
     quantised.quantise(x, rows, weights_);
     for_columns(api_, context, weights_, [&](int64_t begin, int64_t end) {
@@ -123,9 +122,8 @@ class DenseAttention {
 
   void in_floats(ort::Context* context, const float* x, int64_t rows, const std::vector<Text>& all,
                  float* y) const {
-    thread_local std::vector<float> scratch;
-    scratch.resize(rows * weights_.n);
-    float* packed = scratch.data();
+    thread_local std::vector<float> room;
+    float* packed = aligned(room, rows * weights_.n);
     dense(api_, context, x, rows, weights_, kNone, packed);
     for_texts(context, all, y, [&](const Text& text, float* out) {
       const int32_t last = int32_t(text.length - 1);
@@ -183,14 +181,14 @@ class FeedForward {
     float* y = api_.output<float>(context, 0, sizes);
     const int64_t parts = std::max<int64_t>((rows + kMostRows - 1) / kMostRows, 1);
     const int64_t part = (rows + parts * kRowsAtOnce - 1) / (parts * kRowsAtOnce) * kRowsAtOnce;
-    thread_local std::vector<float> hidden;
-    hidden.resize(part * up_.n);
+    thread_local std::vector<float> room;
+    float* hidden = aligned(room, part * up_.n);
     for (int64_t begin = 0; begin < rows; begin += part) {
       const int64_t count = std::min(rows - begin, part);
       const float* from = x + begin * width;
       float* out = y + begin * width;
-      dense(api_, context, from, count, up_, activation_, hidden.data());
-      dense(api_, context, hidden.data(), count, down_, kNone, out);
+      dense(api_, context, from, count, up_, activation_, hidden);
+      dense(api_, context, hidden, count, down_, kNone, out);
       add_and_norm(out, from, gamma, beta, count, width, epsilon_);
     }
   }

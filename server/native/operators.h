@@ -61,6 +61,15 @@ inline void add_and_norm(float* y, const float* residual, const float* gamma, co
   }
 }
 
+// `count` numbers in `room`, which grows as it must, from the beginning of a line of the caches on.
+template <typename Number>
+Number* aligned(std::vector<Number>& room, int64_t count) {
+  constexpr size_t line = 64;
+  room.resize(std::max(room.size(), size_t(count) + line / sizeof(Number)));
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(room.data());
+  return reinterpret_cast<Number*>((begin + line - 1) / line * line);
+}
+
 inline int64_t row_count(const std::vector<int64_t>& sizes) {
   int64_t rows = 1;
   for (size_t i = 0; i + 1 < sizes.size(); ++i) rows *= sizes[i];
