@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from lingraft.training.data.contamination import Overlap, Part, check, guard
 from lingraft.training.data.corpora import Row as TextRow
+from lingraft.training.data.corpora import read_pairs
 from lingraft.training.data.labelled import LabelledRow, read_labelled
 from lingraft.training.errors import DataError
 from lingraft.training.parents.find import ParentModel
@@ -39,7 +40,9 @@ class Labels:
     """All text of a classifier.
 
     names: the labels, in the order of the logits.
-    dropped: rows of train and monolingual text left out because they stand in dev or test.
+    parallel: pairs of the wide part's bridge, by source.
+    dropped: rows of train, monolingual and parallel text left out because they stand in dev or
+        test.
     overlaps: where they stood, and dev rows in test.
     sifted: by language, what became of training rows translated into it.
     """
@@ -47,6 +50,7 @@ class Labels:
     names: tuple[str, ...]
     train: list[LabelledRow]
     monolingual: list[list[TextRow]]
+    parallel: list[list[TextRow]]
     select: list[LabelledRow]
     decide: list[LabelSet]
     test: list[LabelSet]
@@ -76,7 +80,8 @@ def load_labels(recipe: ClassifyRecipe) -> Labels:
     """
     parts = (recipe.train, recipe.dev, recipe.test)
     tables = read_labelled([source for part in parts for source in part], recipe.seed)
-    texts = read_texts(recipe.monolingual)
+    bare_sources = [*recipe.monolingual, *recipe.bridge]
+    texts = [*read_texts(recipe.monolingual), *read_pairs(recipe.bridge)]
     supply = iter(tables)
     train, dev, test = ([row for _ in part for row in next(supply)] for part in parts)
     guarded = guard(
@@ -90,7 +95,7 @@ def load_labels(recipe: ClassifyRecipe) -> Labels:
         raise DataError("every row of train or of dev stands in test too; split the data anew")
     held_out: list[TextRow] = [(row[0],) for row in (*dev, *test)]
     bare = check(
-        [Part(s.name, rows) for s, rows in zip(recipe.monolingual, texts, strict=True)],
+        [Part(s.name, rows) for s, rows in zip(bare_sources, texts, strict=True)],
         [Part("dev and test", held_out)],
         recipe.contamination,
     )
@@ -100,7 +105,8 @@ def load_labels(recipe: ClassifyRecipe) -> Labels:
     return Labels(
         names=names,
         train=clean,
-        monolingual=bare.rows,
+        monolingual=bare.rows[: len(recipe.monolingual)],
+        parallel=bare.rows[len(recipe.monolingual) :],
         select=[row for half, _ in halves for row in half],
         decide=_by_language("dev", decide),
         test=_by_language(" + ".join(dict.fromkeys(s.name for s in recipe.test)), test),

@@ -11,11 +11,15 @@ Source = Pairs | Labelled | Monolingual
 
 
 def sources_by_use(recipe: GraftRecipe | ClassifyRecipe) -> list[tuple[str, Source]]:
-    """All data that is trained on, each with what it is for: training, rehearsal, monolingual."""
+    """All data that is trained on, each with what it is for: training, rehearsal, monolingual,
+    and a classifier's parallel text, its bridge."""
     found: list[tuple[str, Source]] = [("training", source) for source in recipe.train]
     if isinstance(recipe, GraftRecipe):
         found += [("rehearsal", source) for source in recipe.rehearsal]
-    return [*found, *(("monolingual", source) for source in recipe.monolingual)]
+    found += [("monolingual", source) for source in recipe.monolingual]
+    if isinstance(recipe, ClassifyRecipe):
+        found += [("bridge", source) for source in recipe.bridge]
+    return found
 
 
 def teachers_of(recipe: GraftRecipe | ClassifyRecipe) -> list[ParentModel]:

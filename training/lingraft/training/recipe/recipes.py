@@ -164,6 +164,11 @@ class ClassifyRecipe(_Experiment):
     dev: Annotated[list[Labelled], Field(min_length=1)]
     test: Annotated[list[Labelled], Field(min_length=1)]
 
+    @property
+    def bridge(self) -> list[Pairs]:
+        """Parallel text that the wide part learns from."""
+        return self.wide.bridge.pairs if self.wide and self.wide.bridge else []
+
 
 class IdentifyRecipe(_Recipe):
     """Which language a text is in; no parent."""

@@ -2,7 +2,28 @@
 
 from __future__ import annotations
 
-from lingraft.training.recipe.settings import Buckets, Orders, Strict
+from typing import Annotated
+
+from pydantic import Field
+
+from lingraft.training.recipe.settings import Buckets, Orders, Pairs, Positive, Strict
+
+_Above = Annotated[float, Field(gt=0)]
+
+
+class Bridge(Strict):
+    """Parallel text over which what labels teach reaches languages that have none.
+
+    The table's logits of a sentence in the languages with labels are what its counts in the others
+    are taught (`experiment/bridging.py`). Pairs of one language with labels serve too: the same
+    sentence in several of them is judged better than in one.
+    """
+
+    pairs: Annotated[list[Pairs], Field(min_length=1)]
+    # Times those logits: a regression that is held back foresees less than it is taught.
+    weight: _Above = 4.0
+    penalty: _Above = 10.0  # of the ridge regression, against `texts` texts of every language
+    texts: Positive = 8000
 
 
 class Wide(Strict):
@@ -14,3 +35,4 @@ class Wide(Strict):
 
     orders: Orders = 5
     bits: Buckets = 17
+    bridge: Bridge | None = None  # unset: languages without labels have what words they share
