@@ -95,7 +95,7 @@ def test_pairs_that_stand_in_test_are_left_out(toy: Any, pairs: Pairs) -> None:
 def test_a_bridge_must_begin_where_labels_are(toy: Any, pairs: Pairs) -> None:
     """Pairs of two languages without labels tell nothing."""
     recipe = _recipe(toy, pairs, language="fr")
-    with pytest.raises(DataError, match=r"no pair has a language of the labels \(fr\)"):
+    with pytest.raises(DataError, match=r"no pair leads from labels \(fr\)"):
         _table(recipe)
 
 

@@ -11,7 +11,7 @@ N texts, C labels.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +24,6 @@ from lingraft.training.experiment.labels import Labels, encode_rows
 from lingraft.training.experiment.tallies import Csr, rarity, tally
 from lingraft.training.recipe.recipes import ClassifyRecipe
 from lingraft.training.recipe.settings import Pairs
-from lingraft.training.recipe.wide import Bridge
 from lingraft.training.vocabulary.codec import Codec
 from lingraft.training.vocabulary.words import WordNGrams
 
@@ -48,9 +47,19 @@ class Versions:
     origins: Ints
 
     @property
-    def languages(self) -> NDArray[np.str_]:
+    def languages(self) -> list[str]:
         """The language of each text."""
-        return np.array([language for _, _, language in self.rows])
+        return [language for _, _, language in self.rows]
+
+    def told_by(self, known: Container[str]) -> Versions:
+        """Those of sentences that have a version in a known language, sentences numbered anew."""
+        telling = np.array([code in known for code in self.languages], dtype=bool)
+        heard = np.isin(self.sentences, self.sentences[telling])
+        return Versions(
+            rows=[self.rows[place] for place in np.flatnonzero(heard)],
+            sentences=np.unique(self.sentences[heard], return_inverse=True)[1],
+            origins=np.unique(self.origins[heard], return_inverse=True)[1],
+        )
 
 
 def versions_of(sources: Sequence[Pairs], rows: Sequence[Sequence[Row]]) -> Versions:
@@ -75,65 +84,62 @@ def bridged(
 ) -> Floats:
     """Rows [buckets, C] of a table, with what its bridge adds to them if the recipe has one.
 
-    Deterministic: nothing is drawn.
+    A language with half of the labels of that with most is taught half of what one without any is,
+    and that with most stays as it is. Deterministic: nothing is drawn.
 
     Raises:
-        DataError: no pair has a language of the labels, or none has another.
+        DataError: no pair leads from a language with labels to one with fewer.
     """
     bridge = recipe.wide.bridge if recipe.wide else None
     if bridge is None:
         return rows
-    versions = versions_of(bridge.pairs, labels.parallel)
-    votes = Counter(language for _, _, language in labels.train)
-    tallies = tally(encode_rows(codec, versions.rows, recipe.training.max_tokens), words)
-    targets, heard = _targets(bridge, versions, votes, tallies.astype(np.float32) @ rows)
-    if not heard.any():
-        raise DataError(f"wide.bridge: no pair has a language of the labels ({', '.join(votes)})")
-    languages = versions.languages[heard]
-    often = Counter(languages.tolist())
-    shares = np.array([bridge.texts / often[language] for language in languages])
-    return rows + _ridge(tallies[heard], targets[heard], shares, bridge.penalty)
+    labelled = Counter(language for _, _, language in labels.train)
+    versions = versions_of(bridge.pairs, labels.parallel).told_by(labelled)
+    counts = np.array([labelled[code] for code in versions.languages], dtype=np.float32)
+    lack = 1 - counts / max(labelled.values())
+    if not lack.any():
+        named = ", ".join(sorted(labelled))
+        raise DataError(
+            f"wide.bridge: no pair leads from labels ({named}) to a language with fewer"
+        )
+    ids = encode_rows(codec, versions.rows, recipe.training.max_tokens)
+    tallies = tally(ids, words).astype(np.float32)
+    targets = lack[:, None] * _targets(tallies @ rows, versions, counts, bridge.weight)
+    often = Counter(versions.languages)
+    shares = np.array([bridge.texts / often[code] for code in versions.languages], np.float32)
+    return rows + _ridge(tallies, targets, shares, bridge.penalty)
 
 
-def _targets(
-    bridge: Bridge, versions: Versions, votes: Mapping[str, int], own: Floats
-) -> tuple[Floats, NDArray[np.bool_]]:
-    """What each text is taught beside its own logits [N, C], and which texts are taught anything.
+def _targets(own: Floats, versions: Versions, votes: Floats, weight: float) -> Floats:
+    """What each text [N, C] is taught beside its own logits, were there no labels in its language.
 
-    Versions in languages with labels vote, each for as much as there are labels. The mean of a
-    source in a language is left out of it: it tells the source, not the sentence. A text without
-    labels in its language is taught the vote, one with labels what it lacks to it.
+    All versions of a sentence vote, each as often as `votes` [N] has it. What a source's texts in
+    one language have in common tells the source, not the sentence: it is left out of the vote, and
+    made the same as in the languages that vote.
     """
-    own = _centred(own, versions.origins)
-    counts = np.array([votes.get(language, 0) for language in versions.languages], dtype=np.float32)
-    size = int(versions.sentences.max()) + 1
-    sums = np.zeros((size, own.shape[1]), np.float32)
-    np.add.at(sums, versions.sentences, own * counts[:, None])
-    cast = np.bincount(versions.sentences, weights=counts, minlength=size).astype(np.float32)
-    vote = (sums / np.maximum(cast, 1)[:, None])[versions.sentences]
-    return (
-        np.where(counts[:, None] > 0, vote - own, bridge.weight * vote),
-        cast[versions.sentences] > 0,
-    )
+    each = np.ones_like(votes)
+    centred = own - _means(own, versions.origins, each)
+    level = _means(_means(own, versions.sentences, votes) - own, versions.origins, each)
+    return weight * _means(centred, versions.sentences, votes) + level
 
 
-def _centred(logits: Floats, origins: Ints) -> Floats:
-    """Logits [N, C] without the mean of those of the same origin."""
-    sums = np.zeros((int(origins.max()) + 1, logits.shape[1]), np.float32)
-    np.add.at(sums, origins, logits)
-    means = sums / np.bincount(origins)[:, None].astype(np.float32)
-    return logits - means[origins]
+def _means(values: Floats, groups: Ints, weights: Floats) -> Floats:
+    """The weighted mean [N, C] of the group of each of the values [N, C]."""
+    sums = np.zeros((int(groups.max()) + 1, values.shape[1]), np.float32)
+    np.add.at(sums, groups, values * weights[:, None])
+    means = sums / np.bincount(groups, weights=weights).astype(np.float32)[:, None]
+    return np.asarray(means[groups])
 
 
-def _ridge(tallies: Csr, targets: Floats, shares: NDArray[np.float64], penalty: float) -> Floats:
+def _ridge(tallies: Csr, targets: Floats, shares: Floats, penalty: float) -> Floats:
     """Rows [buckets, C] whose sums over texts [N, buckets] come near their targets [N, C].
 
     Ridge regression (Hoerl & Kennard 1970) of counts times their inverse document frequency, each
     text weighed by its share, by conjugate gradients (Hestenes & Stiefel 1952).
     """
     scale = rarity(tallies).astype(np.float32)
-    roots = np.sqrt(shares).astype(np.float32)
-    weighed = tallies.astype(np.float32)
+    roots = np.sqrt(shares)
+    weighed = tallies.copy()
     weighed.data *= scale[weighed.indices] * np.repeat(roots, np.diff(weighed.indptr))
     turned = weighed.T.tocsr()
     residual = turned @ (targets * roots[:, None])

@@ -12,11 +12,11 @@ _Above = Annotated[float, Field(gt=0)]
 
 
 class Bridge(Strict):
-    """Parallel text over which what labels teach reaches languages that have none.
+    """Parallel text over which what labels teach reaches languages with none, or with fewer.
 
-    The table's logits of a sentence in the languages with labels are what its counts in the others
-    are taught (`experiment/bridging.py`). Pairs of one language with labels serve too: the same
-    sentence in several of them is judged better than in one.
+    The table's logits of a sentence in the languages with labels are what its n-grams in the others
+    are taught (`experiment/bridging.py`). Pairs of two languages with labels serve too: several
+    versions of a sentence tell better than one what it is about.
     """
 
     pairs: Annotated[list[Pairs], Field(min_length=1)]
