@@ -6,13 +6,17 @@ import re
 from pathlib import Path
 from typing import Any
 
+import onnx
+import pytest
 import torch
 
 from lingraft.training.classify import ClassifierGraft, classify
+from lingraft.training.errors import RecipeError
 from lingraft.training.experiment.classification import model_of
 from lingraft.training.gate.significance import GRAFT
 from lingraft.training.manifesting.classification import export_classifier_graft
 from lingraft.training.models.marian import weights_of
+from lingraft.training.recipe.wide import Wide
 from lingraft.training.report.classification import classification_report
 from lingraft.training.report.markdown import as_markdown
 from lingraft.training.report.page import as_html
@@ -75,3 +79,27 @@ def test_the_control_counts_as_the_graft_does(toy: Any, tmp_path: Path) -> None:
         "- Wide part: hashed n-grams of 1 to 5 letters inside words, 131,072 rows of 2 logits"
         in card
     )
+
+
+def test_a_table_that_counts_alone_is_served_without_an_encoder(toy: Any, tmp_path: Path) -> None:
+    """The graph gives the model's logits, and the bundle is small; all tell of it."""
+    alone = classify(
+        toy.recipe("wide", wide=Wide(alone=True), controls={"arms": ["tfidf"]}), tmp_path / "alone"
+    )
+    assert not alone.model.head.weight.any()
+    assert _f1(alone) > 90
+    report = classification_report(alone, examples=False)
+    assert "In place of the encoder stands a table" in as_markdown(report)
+    export_classifier_graft(alone, tmp_path / "bundle", {}, "a toy may do harm")
+    graph = onnx.load(tmp_path / "bundle" / "classifier.fp32.onnx")
+    constants = {tensor.name for tensor in graph.graph.initializer}
+    assert "ngrams.weight" in constants
+    assert not [name for name in constants if "embed" in name or "layers" in name]
+    card = (tmp_path / "bundle" / "README.md").read_text(encoding="utf-8")
+    assert "which are all that counts: there is no encoder" in card
+
+
+def test_a_table_that_counts_alone_is_not_compared_with_itself(toy: Any, tmp_path: Path) -> None:
+    """Whatever the parent's weights are, nothing of them is in it."""
+    with pytest.raises(RecipeError, match="random-parent is the graft over again"):
+        classify(toy.recipe("wide", wide=Wide(alone=True)), tmp_path)

@@ -98,6 +98,7 @@ class _Judge:
         self._classes = len(labels.names)
         self._counted = counted
         self._tables = [counted.logits(self._ids)] if counted else []
+        self._alone = recipe.wide is not None and recipe.wide.alone
         self._known = counted.known(self._ids) if counted else np.ones(1, np.float32)
 
     def score(self, model: SequenceClassifier) -> float:
@@ -110,10 +111,12 @@ class _Judge:
     def finish(self, model: SequenceClassifier) -> None:
         """Put the table, if there is one, into a trained classifier."""
         if self._counted:
-            head, table = fit_weights(self._parts(model), self._truth)
-            model.count(self._counted.table(model.pad, table), head)
+            *head, table = fit_weights(self._parts(model), self._truth)
+            model.count(self._counted.table(model.pad, table), sum(head))
 
     def _parts(self, model: SequenceClassifier) -> list[NDArray[np.float32]]:
+        if self._alone:
+            return self._tables
         return [logits(model, self._ids) * self._known, *self._tables]
 
 

@@ -75,6 +75,11 @@ def typed_classification(recipe: ClassifyRecipe) -> TypedTransfer:
     if result.kind == "transductive" and (shared := sorted(trained & set(child))):
         named = ", ".join(shared)
         faults.append(f"kind: transductive transfer has no labels of {named}; train holds some")
+    if recipe.wide and recipe.wide.alone and "random-parent" in recipe.controls.arms:
+        faults.append(
+            "controls.arms: where the wide part alone counts, random-parent is the graft over "
+            'again; compare it with ["tfidf"]'
+        )
     # A column may hold the language: then only the rows tell, and nothing is known yet.
     told = all(source.language for source in [*recipe.train, *recipe.test])
     if result.kind == "inductive" and told and not trained & set(child):

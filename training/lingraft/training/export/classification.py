@@ -106,16 +106,23 @@ def export_classifier(export: ClassifierExport, folder: Path) -> pb.Bundle:
         {SPM_FILE: export.tokenizer, **export.extra_files},
         export.precisions,
         export.threads,
-        notes=replace(export.notes, parts=[_told(export.wide)] if export.wide else ()),
+        notes=replace(export.notes, parts=[_told(export)] if export.wide else ()),
     )
 
 
-def _told(wide: WidePart) -> str:
-    rows, labels = wide.hashed.table.shape
+def _told(export: ClassifierExport) -> str:
+    assert export.wide is not None
+    hashed = export.wide.hashed
+    rows, labels = hashed.table.shape
+    beside = "which are all that counts: there is no encoder"
+    if export.head_weight.any() or export.head_bias.any():
+        beside = (
+            "added to the encoder's; "
+            "these count by the share of a text's pieces that are no single bytes"
+        )
     return (
-        f"Wide part: hashed n-grams of 1 to {wide.hashed.ngrams.orders} letters inside words, "
-        f"{rows:,} rows of {labels} logits, added to the encoder's; "
-        "these count by the share of a text's pieces that are no single bytes"
+        f"Wide part: hashed n-grams of 1 to {hashed.ngrams.orders} letters inside words, "
+        f"{rows:,} rows of {labels} logits, {beside}"
     )
 
 

@@ -44,13 +44,20 @@ def classifier_graph(
         encoder_state: state dict of a `MarianEncoder` as arrays.
         head_weight: [C,d].
         head_bias: [C].
-        wide: the wide part, if there is one.
+        wide: the wide part, if there is one. Beside it a head of zeros says nothing, and the graph
+            then has neither head nor encoder.
 
     Raises:
         ExportError: the configuration or the weights do not make a Marian encoder.
     """
-    architecture, weights = Architecture.of(config), Weights(encoder_state)
     g = GraphBuilder("classifier")
+    if wide is not None and not (head_weight.any() or head_bias.any()):
+        g.input("input_ids", np.int64, ["B", "S"])
+        g.input("lengths", np.int64, ["B"])
+        g.op("Identity", _counted(g, wide), name="logits")
+        g.output("logits", np.float32, ["B", head_bias.shape[0]])
+        return g.build()
+    architecture, weights = Architecture.of(config), Weights(encoder_state)
     hidden = encode(g, weights, weights.get("embed_tokens.weight"), architecture)
     pooled = _mean_of_real_positions(g, hidden, architecture.d_model)
     product = g.product(pooled, g.constant("head.weight", head_weight.T), rows="texts")

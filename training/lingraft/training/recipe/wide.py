@@ -35,4 +35,6 @@ class Wide(Strict):
 
     orders: Orders = 5
     bits: Buckets = 17
+    # The table is all that counts: a bundle has no encoder, and the parent lends its pieces alone.
+    alone: bool = False
     bridge: Bridge | None = None  # unset: languages without labels have what words they share

@@ -44,8 +44,8 @@ def classification_report(graft: ClassifierGraft, *, examples: bool) -> Report:
         "provenance": provenance_of(graft.recipe, graft.parent),
         "test_openings": graft.test_openings,
     }
-    if graft.counted:
-        report["wide"] = _wide(graft.counted)
+    if graft.counted and graft.recipe.wide:
+        report["wide"] = {"alone": graft.recipe.wide.alone, **_wide(graft.counted)}
     if graft.trust.thresholds:
         report["thresholds"] = graft.trust.thresholds.as_dict()
     if examples:

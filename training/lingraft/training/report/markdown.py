@@ -19,7 +19,8 @@ def as_markdown(report: Document | dict[str, Any]) -> str:
         lines += [f"Grafted onto {parent} from {trained:,} rows.", ""]
     if wide := document.get("wide"):
         told = f"n-grams of 1 to {wide['orders']} letters, {wide['weights']:,} weights"
-        lines += [f"Beside the encoder stands a table of {told}.", ""]
+        place = "In place of" if wide.get("alone") else "Beside"
+        lines += [f"{place} the encoder stands a table of {told}.", ""]
     lines += _score_table(document.get("results") or [])
     if forgotten := document.get("forgetting"):
         lines += ["", "What the graft forgot of its parent:", ""]

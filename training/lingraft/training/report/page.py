@@ -155,7 +155,8 @@ def _summary(report: Document) -> list[tuple[str, Text]]:
     if (trained := report.get("training_rows")) is not None:
         rows.append(("rows trained on", words.number(trained, 0)))
     if wide := report.get("wide"):
-        rows.append(("beside the encoder", _counted(wide)))
+        place = "in place of" if wide.get("alone") else "beside"
+        rows.append((f"{place} the encoder", _counted(wide)))
     scores = [len(a["scores"]) for r in report.get("results") or [] for a in r["arms"]]
     if scores:
         rows.append(("runs of each arm", str(max(scores))))

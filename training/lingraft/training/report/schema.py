@@ -219,7 +219,7 @@ class Document(TypedDict, total=False):
     training_rows: int
     rows_dropped_for_overlap: int
     labels: list[str]
-    wide: dict[str, Any]  # of a classifier: orders, buckets, weights, chosen, grid
+    wide: dict[str, Any]  # of a classifier: alone, orders, buckets, weights, chosen, grid
     test_openings: int
     results: list[Result]
     arms: dict[str, Any]  # by arm: what was chosen, steps, target_tokens, seconds
