@@ -12,6 +12,7 @@ from lingraft.training.experiment.labels import Labels, encode_rows, load_labels
 from lingraft.training.models.tensors import pad_rows
 from lingraft.training.parents.find import find_parent
 from lingraft.training.recipe.recipes import ClassifyRecipe
+from lingraft.training.recipe.wide import Wide
 from lingraft.training.vocabulary.codec import Codec
 
 Fitted = tuple[Counted, Labels, Codec, ClassifyRecipe]
@@ -55,6 +56,25 @@ def test_what_occurs_nowhere_says_nothing(fitted: Fitted) -> None:
     unseen = np.setdiff1d(np.arange(counted.words.ngrams.buckets), seen)
     assert not counted.rows[unseen].any()
     assert counted.rows[seen].any()
+
+
+def test_naive_bayes_weighs_in_as_much_as_it_is_asked_to(toy: Any, fitted: Fitted) -> None:
+    """A hundredfold it is all that is heard; it tells the labels apart, and no unseen n-gram."""
+    counted, labels, codec, recipe = fitted
+    ids = encode_rows(codec, labels.select, recipe.training.max_tokens)
+    tables = {}
+    for weight in (0.01, 1.0, 100.0):
+        made = toy.recipe("wide", wide=Wide(bayes=weight))
+        table = count_letters(made, codec, labels)
+        assert table is not None
+        right = table.logits(ids).argmax(axis=1) == labels.indices(labels.select)
+        assert right.mean() > 0.7
+        assert not table.rows[~counted.rows.any(axis=1)].any()
+        tables[weight] = table.logits(ids).ravel()
+    logistic = counted.logits(ids).ravel()
+    alike = [np.corrcoef(logistic, found)[0, 1] for found in tables.values()]
+    assert alike == sorted(alike, reverse=True)
+    assert alike[0] > 0.999
 
 
 def test_a_recipe_without_a_wide_part_has_none(toy: Any) -> None:

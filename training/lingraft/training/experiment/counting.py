@@ -9,6 +9,7 @@ N texts, C labels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,10 +17,11 @@ import torch
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
+from sklearn.naive_bayes import ComplementNB
 
 from lingraft.training.experiment.bridging import bridged
 from lingraft.training.experiment.labels import Labels, encode_rows
-from lingraft.training.experiment.tallies import Rows, rarity, tally
+from lingraft.training.experiment.tallies import Csr, Rows, rarity, tally
 from lingraft.training.models.wide import WideTable
 from lingraft.training.recipe.recipes import ClassifyRecipe
 from lingraft.training.vocabulary.codec import Codec
@@ -29,6 +31,9 @@ from lingraft.training.vocabulary.words import WordNGrams
 
 _INVERSE_PENALTIES = (0.3, 1.0, 3.0, 10.0, 30.0)
 _ITERATIONS = 1000
+_SMOOTHING = 0.3  # of naive Bayes: what is added to the count of every n-gram
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -64,8 +69,8 @@ def count_letters(recipe: ClassifyRecipe, codec: Codec, labels: Labels) -> Count
     """The table that the recipe asks for, if it does, fitted on train and chosen on dev.
 
     Logistic regression on counts times inverse document frequency, which the table then holds: rare
-    n-grams are penalised less. What parallel text adds comes after the choice. Deterministic: the
-    solver draws nothing.
+    n-grams are penalised less. Naive Bayes, where it is wanted, is part of what is chosen among;
+    what parallel text adds comes after the choice. Deterministic: nothing is drawn.
     """
     if recipe.wide is None:
         return None
@@ -75,6 +80,7 @@ def count_letters(recipe: ClassifyRecipe, codec: Codec, labels: Labels) -> Count
     select = tally(encode_rows(codec, labels.select, limit), words)
     truth, wanted = labels.indices(labels.train), labels.indices(labels.select)
     scarce = rarity(train)
+    bayes = _complement(train, truth, scarce) if recipe.wide.bayes else None
     fitted, trials = [], []
     for inverse_penalty in _INVERSE_PENALTIES:
         model = LogisticRegression(
@@ -82,12 +88,34 @@ def count_letters(recipe: ClassifyRecipe, codec: Codec, labels: Labels) -> Count
         )
         model.fit(train * scarce, truth)
         fitted.append(_rows(model, len(labels.names)) * scarce[:, None])
+        if bayes is not None:
+            share = _spread(select @ fitted[-1]) / _spread(select @ bayes)
+            fitted[-1] = fitted[-1] + recipe.wide.bayes * share * bayes
         guesses = np.asarray(select @ fitted[-1]).argmax(axis=1)
         score = f1_score(wanted, guesses, average="macro", zero_division=0.0)
         trials.append((inverse_penalty, 100 * float(score)))
     best = max(range(len(trials)), key=lambda i: trials[i][1])
     rows = bridged(recipe, labels, codec, words, fitted[best].astype(np.float32))
     return Counted(words, rows, trials[best][0], tuple(trials))
+
+
+def _complement(counts: Csr, labels: Sequence[int], scarce: Floats) -> Floats:
+    """Rows [buckets, C] of complement naive Bayes (Rennie et al. 2003) on the same counts.
+
+    What all labels have in common is taken out of every row, and n-grams of no text say nothing.
+    """
+    weighed = counts * scarce
+    model = ComplementNB(alpha=_SMOOTHING).fit(weighed, labels)
+    found = model.feature_log_prob_.T * scarce[:, None]
+    found -= found.mean(axis=1, keepdims=True)
+    found[np.bincount(counts.indices, minlength=len(found)) == 0] = 0
+    return np.asarray(found)
+
+
+def _spread(logits: Floats) -> float:
+    """How far apart logits [N, C] are, without what all texts or all labels have in common."""
+    apart = logits - logits.mean(axis=1, keepdims=True)
+    return max(float((apart - apart.mean(axis=0)).std()), 1e-9)
 
 
 def _rows(model: LogisticRegression, labels: int) -> NDArray[np.float64]:
