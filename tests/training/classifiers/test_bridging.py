@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from lingraft.training.errors import DataError
 from lingraft.training.experiment.bridging import versions_of
@@ -113,3 +114,12 @@ def test_parallel_text_counts_among_what_a_classifier_is_made_of(toy: Any, pairs
     recipe = _recipe(toy, pairs)
     assert [source.name for use, source in sources_by_use(recipe) if use == "bridge"] == ["pairs"]
     assert licence_of(recipe, find_parent(recipe.parent)) == "GPL-3.0"
+
+
+def test_a_bridge_without_pairs_or_weight_is_refused(pairs: Pairs) -> None:
+    """What it would teach is nothing; every fault is told."""
+    with pytest.raises(ValidationError) as refused:
+        Bridge.model_validate({"pairs": [], "weight": 0, "penalty": 0, "texts": 0, "share": 1})
+    told = [error["loc"] for error in refused.value.errors()]
+    assert told == [("pairs",), ("weight",), ("penalty",), ("texts",), ("share",)]
+    assert Bridge(pairs=[pairs]).weight > 1

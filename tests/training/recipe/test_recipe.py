@@ -127,7 +127,7 @@ METHODS = (
 
 def test_every_method_has_a_recipe_of_its_own() -> None:
     """Found by its name, and its experiment is called by it."""
-    classifiers = {"few-shot", "frozen-encoder", "masked-lm", "translate-train", "wide"}
+    classifiers = {"bridge", "few-shot", "frozen-encoder", "masked-lm", "translate-train", "wide"}
     there = {path.stem for path in (SHIPPED / "methods").iterdir()}
     assert there == {*METHODS, *classifiers}
     for name in METHODS:
