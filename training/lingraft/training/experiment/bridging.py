@@ -104,10 +104,11 @@ def bridged(
         )
     ids = encode_rows(codec, versions.rows, recipe.training.max_tokens)
     tallies = tally(ids, words).astype(np.float32)
-    targets = lack[:, None] * _targets(tallies @ rows, versions, counts, bridge.weight)
+    own = np.asarray(tallies @ rows, dtype=np.float32)
+    targets = (lack[:, None] * _targets(own, versions, counts, bridge.weight)).astype(np.float32)
     often = Counter(versions.languages)
     shares = np.array([bridge.texts / often[code] for code in versions.languages], np.float32)
-    return rows + _ridge(tallies, targets, shares, bridge.penalty)
+    return np.asarray(rows + _ridge(tallies, targets, shares, bridge.penalty))
 
 
 def _targets(own: Floats, versions: Versions, votes: Floats, weight: float) -> Floats:

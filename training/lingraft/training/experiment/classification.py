@@ -62,7 +62,7 @@ def train(
     seeds = range(recipe.seed, recipe.seed + recipe.seeds)
     staged = {seed: through_stages(start, recipe, labels, seed, output) for seed in seeds}
     corpus = _corpus(recipe, start.codec, labels, labels.train)
-    rows = [[*labels.train], [*labels.select], *labels.parallel]
+    rows: list[Sequence[tuple[str, ...]]] = [labels.train, labels.select, *labels.parallel]
     job = Job(
         name=start.name,
         folder=output,

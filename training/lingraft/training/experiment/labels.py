@@ -13,7 +13,8 @@ from lingraft.training.data.labelled import LabelledRow, read_labelled
 from lingraft.training.errors import DataError
 from lingraft.training.parents.find import ParentModel
 from lingraft.training.recipe.recipes import ClassifyRecipe
-from lingraft.training.recipe.settings import Training
+from lingraft.training.recipe.settings import Pairs, Training
+from lingraft.training.recipe.synthesis import Monolingual
 from lingraft.training.synthesis.filters import Sifted
 from lingraft.training.synthesis.texts import read_texts
 from lingraft.training.vocabulary.codec import Codec, shorten
@@ -80,7 +81,7 @@ def load_labels(recipe: ClassifyRecipe) -> Labels:
     """
     parts = (recipe.train, recipe.dev, recipe.test)
     tables = read_labelled([source for part in parts for source in part], recipe.seed)
-    bare_sources = [*recipe.monolingual, *recipe.bridge]
+    unlabelled: list[Monolingual | Pairs] = [*recipe.monolingual, *recipe.bridge]
     texts = [*read_texts(recipe.monolingual), *read_pairs(recipe.bridge)]
     supply = iter(tables)
     train, dev, test = ([row for _ in part for row in next(supply)] for part in parts)
@@ -95,7 +96,7 @@ def load_labels(recipe: ClassifyRecipe) -> Labels:
         raise DataError("every row of train or of dev stands in test too; split the data anew")
     held_out: list[TextRow] = [(row[0],) for row in (*dev, *test)]
     bare = check(
-        [Part(s.name, rows) for s, rows in zip(bare_sources, texts, strict=True)],
+        [Part(s.name, rows) for s, rows in zip(unlabelled, texts, strict=True)],
         [Part("dev and test", held_out)],
         recipe.contamination,
     )

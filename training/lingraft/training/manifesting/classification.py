@@ -37,7 +37,7 @@ def export_classifier_graft(
     """Write the bundle of a classifier graft; errors as of `export_graft`."""
     facts = facts_of(graft.recipe.name, graft.recipe.display_name, graft.parent)
     labelled = read_labelled(graft.recipe.train, graft.recipe.seed)
-    sizes = [*map(len, [*labelled, *graft.data.monolingual, *graft.data.parallel])]
+    sizes = [*map(len, labelled), *map(len, [*graft.data.monolingual, *graft.data.parallel])]
     facts.licence = licence_of(graft.recipe, graft.parent)
     facts.data_sources.extend(sources_of(graft.recipe, sizes))
     facts.labels.extend(graft.data.names)
