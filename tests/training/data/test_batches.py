@@ -51,11 +51,12 @@ def test_batches_are_a_pure_function_of_seed_and_epoch() -> None:
     st.integers(10, 200),
 )
 def test_no_batch_is_over_its_budget(lengths: list[tuple[int, int]], budget: int) -> None:
-    """Rows times the longest side; only an example that is longer by itself may be, and alone."""
+    """Longer sides, and twice that padded; only an example longer by itself may be, and alone."""
     corpus = _corpus(lengths, [0] * len(lengths))
     for batch in epoch_batches(corpus, BatchPlan(budget, (1.0,), 3), 0):
         padded = len(batch) * int(corpus.lengths[batch].max())
-        assert padded <= budget or len(batch) == 1
+        real = int(corpus.lengths[batch].sum())
+        assert (real <= budget and padded <= 2 * budget) or len(batch) == 1
 
 
 def test_every_example_is_visited_as_often_as_its_weight_says() -> None:
@@ -83,6 +84,21 @@ def test_padding_is_a_small_share() -> None:
     batches = epoch_batches(corpus, BatchPlan(1000, (1.0,), 1), 0)
     padded = sum(len(batch) * int(corpus.lengths[batch].max()) for batch in batches)
     assert 1 - corpus.lengths.sum() / padded < 0.12
+
+
+def test_targets_of_one_batch_end_at_many_places() -> None:
+    """Where they all end at one, a model learns every batch's end anew: reports/training.md."""
+    random = np.random.default_rng(5)
+    sources = random.integers(3, 60, 2000)
+    targets = np.maximum(1, sources + random.integers(-8, 9, 2000))
+    lengths = [(int(s), int(t)) for s, t in zip(sources, targets, strict=True)]
+    corpus = _corpus(lengths, [0] * 2000)
+    ends = [
+        len({len(corpus.target(int(i))) for i in batch})
+        for batch in epoch_batches(corpus, BatchPlan(1000, (1.0,), 1), 0)
+        if len(batch) >= 20
+    ]
+    assert min(ends) >= 8
 
 
 def test_short_and_long_batches_come_mixed() -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lingraft.training.errors import DataError
 
 _POOL = 100  # batches' worth of examples sorted by length together: little padding, still random
+_MOST_PADDED = 2  # padded positions for each that is counted: attention has memory for all of them
 
 Ids = Sequence[int] | NDArray[np.int32]
 
@@ -19,7 +20,7 @@ class Corpus:
     """Id sequences of many examples, flat in memory.
 
     `source(i)` and `target(i)` are int32 arrays of ids; `group[i]` says which data source example
-    `i` comes from.
+    `i` comes from. `lengths` [N] are those of longer sides, `source_lengths` [N] of sources.
     """
 
     def __init__(self, pairs: Iterable[tuple[Ids, Ids]], groups: Sequence[int]) -> None:
@@ -29,6 +30,7 @@ class Corpus:
             targets.append(np.asarray(target, dtype=np.int32))
         self._source, self._target = _Flat(sources), _Flat(targets)
         self.group = np.asarray(groups, dtype=np.int32)
+        self.source_lengths = self._source.lengths
         self.lengths = np.maximum(self._source.lengths, self._target.lengths)
 
     def __len__(self) -> int:
@@ -58,7 +60,8 @@ class _Flat:
 class BatchPlan:
     """How an epoch is cut.
 
-    tokens: padded positions of the longer side in one batch, at most (a longer example is alone).
+    tokens: positions of the longer side in one batch, padding not counted, and half as many as with
+        padding, at most (a longer example is alone).
     weights: how often an epoch visits each data source (0.5: half of it, 2: twice).
     """
 
@@ -85,7 +88,9 @@ def epoch_batches(corpus: Corpus, plan: BatchPlan, epoch: int) -> list[NDArray[n
     batches: list[NDArray[np.int64]] = []
     for start in range(0, len(chosen), pool):
         part = chosen[start : start + pool]
-        order = np.argsort(corpus.lengths[part], kind="stable")
+        # By the source alone: where all targets are equally long, a model learns where this batch
+        # ends its sentences, and unlearns it with the next.
+        order = np.argsort(corpus.source_lengths[part], kind="stable")
         batches.extend(_cut(part[order], corpus.lengths, plan.tokens))
     random.shuffle(batches)
     return batches
@@ -102,9 +107,12 @@ def _choose(
 def _cut(
     ordered: NDArray[np.int64], lengths: NDArray[np.int32], budget: int
 ) -> Iterable[NDArray[np.int64]]:
-    start = 0
-    for end in range(1, len(ordered) + 1):
-        last = end == len(ordered)
-        if last or int(lengths[ordered[end]]) * (end + 1 - start) > budget:
+    start, real, longest = 0, 0, 0
+    for end, length in enumerate(lengths[ordered].tolist()):
+        padded = max(longest, length) * (end + 1 - start)
+        if end > start and (real + length > budget or padded > _MOST_PADDED * budget):
             yield ordered[start:end]
-            start = end
+            start, real, longest = end, 0, 0
+        real, longest = real + length, max(longest, length)
+    if len(ordered):
+        yield ordered[start:]

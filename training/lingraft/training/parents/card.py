@@ -38,7 +38,7 @@ def parent_card(
         f"- Architecture: {_architecture(recipe)}; stored in fp16",
         f"- Tags and letters in the vocabulary: {', '.join(recipe.vocabulary.languages)}",
         f"- Training: {training_told(runs)}; batches of",
-        f"  at most {recipe.training.batch_tokens} padded pieces",
+        f"  at most {recipe.training.batch_tokens} pieces of the longer side",
         "- Loads in Transformers as `MarianMTModel` and `MarianTokenizer`; the source begins with",
         "  the tag of the target language, `>>fra<<`",
         *(f"- Bad at: {each}" for each in recipe.weaknesses),

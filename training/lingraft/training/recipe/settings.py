@@ -147,7 +147,7 @@ class Training(Strict):
     learning_rate: Rate = 7e-4  # peak of Adam's rate
     warmup_steps: Positive = 1000
     max_steps: Positive
-    batch_tokens: Positive = 4096  # padded positions of the longer side
+    batch_tokens: Positive = 4096  # positions of the longer side, without padding
     label_smoothing: Fraction = 0.1
     clip_norm: Annotated[float, Field(gt=0)] = 1.0
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
