@@ -27,7 +27,7 @@ from lingraft.training.recipe.settings import Pairs
 from lingraft.training.vocabulary.codec import Codec
 from lingraft.training.vocabulary.words import WordNGrams
 
-_STEPS = 25  # of conjugate gradients; more change what it foresees by less than folds differ
+_STEPS = 25  # of conjugate gradients: stopping early holds back as the penalty does
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]

@@ -36,7 +36,7 @@ class Wide(Strict):
     orders: Orders = 5
     bits: Buckets = 17
     # What complement naive Bayes counts for in the table, against logistic regression of the same
-    # spread: it knows less of what n-grams have in common, and so believes few texts less.
+    # spread: it weighs every n-gram by itself, so that a few texts mislead it less.
     bayes: Annotated[float, Field(ge=0)] = 0.0
     # The table is all that counts: a bundle has no encoder, and the parent lends its pieces alone.
     alone: bool = False
