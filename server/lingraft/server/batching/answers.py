@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import TypeVar
@@ -16,7 +17,7 @@ async def gathered(futures: Sequence[Future[_AnswerT]]) -> list[_AnswerT]:
 
     However many there are, the event loop is woken once and holds one future of its own.
     """
-    loop = asyncio.get_running_loop()
+    loop, here = asyncio.get_running_loop(), threading.get_ident()
     ready = loop.create_future()
     counts = itertools.count(1)
 
@@ -28,7 +29,11 @@ async def gathered(futures: Sequence[Future[_AnswerT]]) -> list[_AnswerT]:
         """Called in the model's thread, or in this one."""
         is_last = next(counts) == len(futures)
         failed = future.cancelled() or future.exception() is not None
-        if (is_last or failed) and not loop.is_closed():
+        if not is_last and not failed:
+            return
+        if threading.get_ident() == here:
+            wake()
+        elif not loop.is_closed():
             loop.call_soon_threadsafe(wake)
 
     for future in futures:

@@ -37,9 +37,10 @@ class Line:
         self._loop.add_reader(end, self._read)
 
     def say(self, message: Any) -> None:
-        """Sends a message soon; after the end it goes nowhere. Raises what pickling it raises."""
+        """Sends a message; after the end it goes nowhere. Raises what pickling it raises."""
         self._unsent += encoded(message)
-        self._send_soon()
+        if not self._is_full:
+            self._send()
 
     def stream(self, frames: Iterator[bytes]) -> None:
         """Sends frames (`encoded`) one after another, as there is room for them."""
@@ -47,13 +48,18 @@ class Line:
         self._send_soon()
 
     def _send_soon(self) -> None:
+        """In the next turn of the loop: between two frames of a stream others have theirs."""
         if not self._is_due and not self._is_full:
             self._is_due = True
-            self._loop.call_soon(self._send)
+            self._loop.call_soon(self._send_due)
+
+    def _send_due(self) -> None:
+        self._is_due = False
+        if not self._is_full:
+            self._send()
 
     def _send(self) -> None:
         """As much as the socket takes now, one frame of a stream at most; the rest later."""
-        self._is_due = False
         if self._end.fileno() < 0:
             return
         if not self._unsent and self._streams:
