@@ -6,6 +6,10 @@
 namespace lingraft {
 namespace {
 
+// Bytes; measured on one row and eight: 4096 and 8192 are alike, 1024 a tenth slower. Without it eight
+// rows took two fifths longer, for the processor's own prefetching ends with a page.
+constexpr int kAhead = 4096;
+
 template <int kRows>
 __attribute__((target("avx512f,avx512vnni"))) void multiply_rows(const int8_t* rows, int64_t stride,
                                                                  int64_t padded_k,
@@ -17,6 +21,8 @@ __attribute__((target("avx512f,avx512vnni"))) void multiply_rows(const int8_t* r
     if (k % kStep == 0 && k > 0) panel += kStep * kTile;  // over the right half of the step before
     const __m512i first_weights = _mm512_load_si512(panel);
     const __m512i second_weights = _mm512_load_si512(panel + kStep * kTile);
+    _mm_prefetch(reinterpret_cast<const char*>(panel + kAhead), _MM_HINT_T0);
+    _mm_prefetch(reinterpret_cast<const char*>(panel + kStep * kTile + kAhead), _MM_HINT_T0);
     for (int row = 0; row < kRows; ++row) {
       int32_t four;
       std::memcpy(&four, rows + row * stride + k, sizeof(four));
@@ -39,6 +45,8 @@ constexpr MultiplyRows kMultiplyRows[kMostRows] = {
     multiply_rows<9>, multiply_rows<10>, multiply_rows<11>, multiply_rows<12>,
 };
 
+}  // namespace
+
 void multiply_vnni(const Rows& rows, int64_t row, int64_t count, const uint8_t* panel,
                    int32_t* sums) {
   for (int64_t done = 0; done < count; done += kMostRows) {
@@ -47,8 +55,6 @@ void multiply_vnni(const Rows& rows, int64_t row, int64_t count, const uint8_t* 
                             sums + done * kColumns);
   }
 }
-
-}  // namespace
 
 Kernels vnni_kernels() {
   return avx512::table<int8_t>("avx512_vnni", multiply_vnni, [] {});

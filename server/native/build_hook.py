@@ -18,7 +18,10 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-_SOURCES = ("gemm.cpp", "kernels.cpp", "amx.cpp", "avx512.cpp", "avx2.cpp", "operators.cpp")
+_SOURCES = (
+    *("pages.cpp", "gemm.cpp", "kernels.cpp"),
+    *("amx.cpp", "avx512.cpp", "avx2.cpp", "operators.cpp"),
+)
 _LIBRARY = "server/lingraft/server/engines/native/liblingraft.so"
 # No -march: every function names the instructions it needs, and asks the processor first.
 _FLAGS = ("-O3", "-std=c++17", "-fPIC", "-shared", "-fvisibility=hidden", "-w")

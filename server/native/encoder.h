@@ -7,48 +7,40 @@
 
 namespace lingraft {
 
-// EncoderAttention: packed float [B*S,3*H*D] or [B,S,3*H*D] (queries, keys, values), last int32 [B]:
-// each row's last real position -> context float [B*S,H*D] or [B,S,H*D]. All real positions look at
-// all real positions; the context of the others is 0. Attribute heads: H.
-class EncoderAttention {
- public:
-  EncoderAttention(const ort::Api& api, const ort::KernelInfo* info)
-      : api_(api), heads_(api.integer(info, "heads")) {}
-
-  void compute(ort::Context* context) const {
-    const ort::Value *packed = api_.input(context, 0), *last = api_.input(context, 1);
-    std::vector<int64_t> sizes = api_.shape(packed);
-    const int64_t rows = api_.shape(last).at(0), all = row_count(sizes), width = sizes.back() / 3;
-    if (rows == 0 || all % rows != 0) throw std::runtime_error("packed has not B*S rows");
-    sizes.back() = width;
-    const EncoderCall call{api_.data<float>(packed), api_.data<int32_t>(last),
-                           api_.output<float>(context, 0, sizes), heads_, all / rows, width,
-                           head_size(width, heads_)};
-    auto task = [&](size_t row) { kernels().attend_all(call, int64_t(row)); };
-    api_.parallel(context, size_t(rows), task);
-  }
-
- private:
-  ort::Api api_;
-  int64_t heads_;
+// The rows of one text; those from its length on are padding.
+struct Text {
+  int64_t begin, length, end;
 };
+
+// Texts of so many rows: one behind the other, or of equally many with padding behind each.
+inline std::vector<Text> texts_of(const int64_t* lengths, int64_t texts, int64_t rows) {
+  std::vector<Text> result(texts);
+  int64_t real = 0;
+  for (int64_t i = 0; i < texts; ++i) real += std::max<int64_t>(lengths[i], 0);
+  if (texts == 0 || (real != rows && rows % texts != 0)) {
+    throw std::runtime_error("x has neither B*S rows nor as many as the texts have");
+  }
+  int64_t begin = 0;
+  for (int64_t i = 0; i < texts; ++i) {
+    const int64_t room = real == rows ? std::max<int64_t>(lengths[i], 0) : rows / texts;
+    result[i] = {begin, std::clamp<int64_t>(lengths[i], 0, room), begin + room};
+    begin += room;
+  }
+  return result;
+}
 
 // DenseAttention: x float [R,K]; weights int8 [K,N], scale [N] and bias [N] of queries, of keys and of
 // values; lengths int64 [B] -> context float [R,N], or [B,N] of the first position of each text where
 // the attribute `first` is 1. R is the sum of the lengths, or B*S: then padding stands behind each
 // text, whose context is 0. All positions of a text are looked at. Attribute heads: H.
+// PackedAttention: the same, of weights [K,3*N], scale [3*N] and bias [3*N] of all three.
 class DenseAttention {
  public:
   DenseAttention(const ort::Api& api, const ort::KernelInfo* info)
-      : api_(api),
-        heads_(api.integer(info, "heads")),
-        first_(api.integer(info, "first") != 0),
-        weights_(side_by_side(api, info)),
-        width_(weights_.n / 3),
-        size_(head_size(width_, heads_)) {}
+      : DenseAttention(api, info, side_by_side(api, info), 10) {}
 
   void compute(ort::Context* context) const {
-    const ort::Value *input = api_.input(context, 0), *lengths = api_.input(context, 10);
+    const ort::Value *input = api_.input(context, 0), *lengths = api_.input(context, lengths_);
     const std::vector<int64_t> sizes = api_.shape(input);
     if (sizes.empty() || sizes.back() != weights_.k) throw std::runtime_error("x has not K columns");
     const int64_t rows = row_count(sizes), texts = api_.shape(lengths).at(0);
@@ -62,11 +54,19 @@ class DenseAttention {
     }
   }
 
- private:
-  struct Text {
-    int64_t begin, length, end;  // rows; what is beyond its length is padding
-  };
+ protected:
+  DenseAttention(const ort::Api& api, const ort::KernelInfo* info, Weights weights, size_t lengths)
+      : api_(api),
+        heads_(api.integer(info, "heads")),
+        first_(api.integer(info, "first") != 0),
+        lengths_(lengths),
+        weights_(std::move(weights)),
+        width_(weights_.n / 3),
+        size_(head_size(width_, heads_)) {
+    if (weights_.n % 3 != 0) throw std::runtime_error("N is not that of three layers");
+  }
 
+ private:
   static Weights side_by_side(const ort::Api& api, const ort::KernelInfo* info) {
     const std::vector<int64_t> sizes = api.shape(api.constant(info, 1));
     const int64_t k = sizes.at(0), n = sizes.at(1);
@@ -85,22 +85,6 @@ class DenseAttention {
       bias.insert(bias.end(), biases, biases + n);
     }
     return Weights::pack(weights.data(), scale.data(), bias.data(), k, 3 * n);
-  }
-
-  static std::vector<Text> texts_of(const int64_t* lengths, int64_t texts, int64_t rows) {
-    std::vector<Text> result(texts);
-    int64_t real = 0;
-    for (int64_t i = 0; i < texts; ++i) real += std::max<int64_t>(lengths[i], 0);
-    if (texts == 0 || (real != rows && rows % texts != 0)) {
-      throw std::runtime_error("x has neither B*S rows nor as many as the texts have");
-    }
-    int64_t begin = 0;
-    for (int64_t i = 0; i < texts; ++i) {
-      const int64_t room = real == rows ? std::max<int64_t>(lengths[i], 0) : rows / texts;
-      result[i] = {begin, std::clamp<int64_t>(lengths[i], 0, room), begin + room};
-      begin += room;
-    }
-    return result;
   }
 
   void in_bfloat(ort::Context* context, const float* x, int64_t rows, const std::vector<Text>& all,
@@ -152,8 +136,57 @@ class DenseAttention {
   ort::Api api_;
   int64_t heads_;
   bool first_;
+  size_t lengths_;  // which input they are
   Weights weights_;
   int64_t width_, size_;
+};
+
+struct PackedAttention : DenseAttention {
+  PackedAttention(const ort::Api& api, const ort::KernelInfo* info)
+      : DenseAttention(api, info, packed(api, info), 4) {}
+};
+
+// DenseHalves: as Dense with x [R,K], then ids int64 [B,S], for their shape, and lengths int64 [B] -> two
+// float16 [B,S,N/2], the first and the second half of the columns. R is the sum of the lengths, or B*S.
+// Padding is 0 where x has none.
+class DenseHalves {
+ public:
+  DenseHalves(const ort::Api& api, const ort::KernelInfo* info)
+      : api_(api), weights_(packed(api, info)) {
+    if (weights_.n % 2 != 0) throw std::runtime_error("N is not even");
+  }
+
+  void compute(ort::Context* context) const {
+    const ort::Value *input = api_.input(context, 0), *lengths = api_.input(context, 5);
+    std::vector<int64_t> sizes = api_.shape(api_.input(context, 4));
+    const int64_t rows = row_count(api_.shape(input)), half = weights_.n / 2;
+    const std::vector<Text> all = texts_of(api_.data<int64_t>(lengths), sizes.at(0), rows);
+    if (api_.shape(input).back() != weights_.k) throw std::runtime_error("x has not K columns");
+    if (api_.shape(lengths) != std::vector<int64_t>{sizes[0]}) {
+      throw std::runtime_error("not one length for each text");
+    }
+    thread_local std::vector<float> room;
+    float* floats = aligned(room, rows * weights_.n);
+    dense(api_, context, api_.data<float>(input), rows, weights_, kNone, floats);
+    const int64_t width = sizes.at(1);
+    sizes.push_back(half);
+    for (size_t part = 0; part < 2; ++part) {
+      Half* out = api_.output<Half>(context, part, sizes);
+      for (const Text& text : all) {
+        const int64_t count = text.end - text.begin;
+        if (count > width) throw std::runtime_error("a text is longer than its ids");
+        for (int64_t row = text.begin; row < text.end; ++row, out += half) {
+          kernels().to_halves(floats + row * weights_.n + part * half, half, out);
+        }
+        std::fill(out, out + (width - count) * half, Half(0));
+        out += (width - count) * half;
+      }
+    }
+  }
+
+ private:
+  ort::Api api_;
+  Weights weights_;
 };
 
 // FeedForward: x float [R,N], weights int8 [N,M], scale [M], bias [M], weights int8 [M,N], scale [N],

@@ -5,6 +5,7 @@
 #include <new>
 
 #include "kernels.h"
+#include "pages.h"
 
 namespace lingraft {
 namespace {
@@ -25,7 +26,6 @@ Buffer<T> allocate(size_t count) {
 }
 template Buffer<float> allocate<float>(size_t);
 template Buffer<int8_t> allocate<int8_t>(size_t);
-template Buffer<uint8_t> allocate<uint8_t>(size_t);
 template Buffer<int32_t> allocate<int32_t>(size_t);
 template Buffer<uint16_t> allocate<uint16_t>(size_t);
 
@@ -36,7 +36,7 @@ Weights Weights::pack(const int8_t* weights, const float* scale, const float* bi
   result.n = n;
   result.padded_k = round_up(k, kStep);
   result.padded_n = round_up(n, kColumns);
-  result.packed = allocate<uint8_t>(result.padded_k * result.padded_n);
+  result.packed = in_large_pages(result.padded_k * result.padded_n);
   std::memset(result.packed.get(), 128, result.padded_k * result.padded_n);
   for (int64_t row = 0; row < k; ++row) {
     for (int64_t column = 0; column < n; ++column) {

@@ -32,7 +32,7 @@ Buffer<T> allocate(size_t count);
 // read from its beginning to its end.
 struct Weights {
   int64_t k = 0, n = 0, padded_k = 0, padded_n = 0;
-  Buffer<uint8_t> packed;
+  std::shared_ptr<uint8_t[]> packed;
   Buffer<float> scale;  // [padded_n], 0 beyond N
   Buffer<float> bias;   // [padded_n], 0 beyond N
 

@@ -103,6 +103,10 @@ const Kernels& kernels();
 // For tests that compare them: those of this name from now on, the best for "". False: not offered.
 bool choose(const char* name);
 
+// The products of `vnni_kernels`, which AMX takes too where there are few rows.
+void multiply_vnni(const Rows& rows, int64_t row, int64_t count, const uint8_t* panel,
+                   int32_t* sums);
+
 Kernels amx_kernels();
 Kernels vnni_kernels();
 Kernels avx2_kernels();

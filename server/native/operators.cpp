@@ -119,38 +119,6 @@ void for_rows(const ort::Api& api, const ort::Context* context, int64_t rows, Us
   api.parallel(context, size_t((rows + kTaskRows - 1) / kTaskRows), task);
 }
 
-// DenseHalves: as Dense with x [B*S,K], then ids int64 [B,S], for their shape -> two float16
-// [B,S,N/2], the first and the second half of the columns.
-class DenseHalves {
- public:
-  DenseHalves(const ort::Api& api, const ort::KernelInfo* info)
-      : api_(api), weights_(packed(api, info)) {
-    if (weights_.n % 2 != 0) throw std::runtime_error("N is not even");
-  }
-
-  void compute(ort::Context* context) const {
-    const ort::Value* input = api_.input(context, 0);
-    std::vector<int64_t> sizes = api_.shape(api_.input(context, 4));
-    const int64_t rows = row_count(api_.shape(input)), half = weights_.n / 2;
-    if (rows != row_count(sizes) * sizes.back()) throw std::runtime_error("x has not B*S rows");
-    if (api_.shape(input).back() != weights_.k) throw std::runtime_error("x has not K columns");
-    thread_local std::vector<float> floats;
-    floats.resize(rows * weights_.n);
-    dense(api_, context, api_.data<float>(input), rows, weights_, kNone, floats.data());
-    sizes.push_back(half);
-    for (size_t part = 0; part < 2; ++part) {
-      Half* out = api_.output<Half>(context, part, sizes);
-      for (int64_t row = 0; row < rows; ++row) {
-        kernels().to_halves(floats.data() + row * weights_.n + part * half, half, out + row * half);
-      }
-    }
-  }
-
- private:
-  ort::Api api_;
-  Weights weights_;
-};
-
 // CrossAttention: query float [B,H*D] scaled already, key and value float16 [G,S,H*D], lengths int64
 // [B] -> context [B,H*D], shares [B,S]: their mean over heads. Row b looks at source b / (B / G).
 // Attribute heads: H.
@@ -235,13 +203,14 @@ LINGRAFT_EXPORT ort::Status* RegisterCustomOps(ort::SessionOptions* options, con
       "DenseNorm", {kFloat, kInt8, kFloat, kFloat, kFloat, kFloat, kFloat}, {kFloat});
   static Operator<BestPieces> best("BestPieces", {kFloat, kInt8, kFloat, kFloat, kInt64},
                                    {kInt64, kFloat});
-  static Operator<DenseHalves> halves("DenseHalves",
-                                      {kFloat, kInt8, kFloat, kFloat, kInt64}, {kHalf, kHalf});
+  static Operator<DenseHalves> halves(
+      "DenseHalves", {kFloat, kInt8, kFloat, kFloat, kInt64, kInt64}, {kHalf, kHalf});
   static Operator<CrossAttention> cross("CrossAttention", {kFloat, kHalf, kHalf, kInt64},
                                         {kFloat, kFloat});
   static Operator<SelfAttention> self("SelfAttention", {kFloat, kHalf, kHalf, kInt32},
                                       {kFloat, kHalf, kHalf});
-  static Operator<EncoderAttention> encoder("EncoderAttention", {kFloat, kInt32}, {kFloat});
+  static Operator<PackedAttention> encoder(
+      "PackedAttention", {kFloat, kInt8, kFloat, kFloat, kInt64}, {kFloat});
   static Operator<DenseAttention> attention(
       "DenseAttention",
       {kFloat, kInt8, kFloat, kFloat, kInt8, kFloat, kFloat, kInt8, kFloat, kFloat, kInt64},

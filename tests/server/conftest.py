@@ -55,6 +55,8 @@ class EchoEngine:
         self.widest = 0
         self.broken: Callable[[Sequence[Sequence[int]]], bool] = lambda rows: False
 
+    pads = True
+
     def footprint(self, rows: int, source_tokens: int, target_tokens: int) -> int:
         """A byte for each position."""
         return rows * (source_tokens + target_tokens)

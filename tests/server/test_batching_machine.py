@@ -38,6 +38,8 @@ MAX_ROWS, MAX_TOKENS, MAX_BYTES, MAX_QUEUED = 8, 240, 2_000, 12
 class HashEngine:
     """What a row says next is a function of its source and of all that it was told so far."""
 
+    pads = True
+
     def __init__(self) -> None:
         self.rows: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
         self.fails_at, self.failures = "", 0

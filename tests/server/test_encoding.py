@@ -49,6 +49,17 @@ def test_newcomers_are_encoded_in_passes_of_like_lengths(desk: Callable[..., Any
     assert engine.joined == [[5, 5, 6, 7], [57, 58, 59, 60], [61], [120]]
 
 
+def test_newcomers_of_any_lengths_share_a_pass_where_nothing_is_padded(
+    desk: Callable[..., Any],
+) -> None:
+    """Only the number of pieces bounds it."""
+    engine, batch, put = desk(1.0)
+    engine.pads = False
+    put([60, 5, 58, 6, 57, 59, 61, 7, 120, 5])
+    batch.tick()
+    assert engine.joined == [[5, 5, 6, 7, 57, 58, 59], [60, 61, 120]]
+
+
 def test_a_few_short_newcomers_share_a_pass_with_some_padding(desk: Callable[..., Any]) -> None:
     """A pass reads all weights of the encoder: that costs more than a few pieces of padding."""
     engine, batch, put = desk(1.0)

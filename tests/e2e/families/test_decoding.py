@@ -99,6 +99,19 @@ def _decode(engine: Any, bundle: Bundle, sources: Sequence[Encoded]) -> list[lis
     return [answers[index] for index in range(len(sources))]
 
 
+def _decode_at_once(engine: Any, bundle: Bundle, sources: Sequence[Encoded]) -> list[list[int]]:
+    """Greedy answers of sources that one pass encoded."""
+    engine.join([source.ids for source in sources], [1] * len(sources))
+    rows = [_Row(index, source, bundle) for index, source in enumerate(sources)]
+    for _ in range(_LIMIT):
+        step = engine.step([row.last for row in rows], 2)
+        for row, candidates in zip(rows, step.ids, strict=True):
+            if not row.ids or not row.done:
+                row.take(candidates)
+    engine.clear()
+    return [row.ids for row in rows]
+
+
 def _generate(model: Any, bundle: Bundle, source: Encoded) -> list[int]:
     """The stock way: `forced_bos_token_id` names the target language."""
     special = bundle.special
@@ -137,6 +150,21 @@ def test_int8_rows_answer_alike_alone_and_in_company(family: Any, precision: str
     engine, sources = _engine(bundle, precision, Blocks(2, 5, 3)), _sources(bundle)
     alone = [_decode(engine, bundle, [source])[0] for source in sources]
     assert _decode(engine, bundle, sources) == alone
+    assert _decode_at_once(engine, bundle, sources) == alone
+
+
+@pytest.mark.skipif(kernels.library() is None, reason="the server's operators cannot run here")
+@pytest.mark.parametrize(
+    ("name", "pads"),
+    [("marian", False), ("m2m100", False), ("mbart50", False), ("t5", True), ("mt5", True)],
+)
+def test_the_twin_of_an_encoder_computes_no_padding(
+    name: str, pads: bool, exported: Callable[[str], Any]
+) -> None:
+    """Where attention is plain; that of T5 and mT5 has a bias. Standard graphs pad."""
+    bundle = read_bundle(exported(name).folder)
+    assert _engine(bundle, "int8").pads
+    assert _engine(bundle, "int8.native").pads == pads
 
 
 def test_the_twins_of_int8_graphs_are_as_near_to_fp32(family: Any) -> None:

@@ -36,6 +36,7 @@ class TellingEngine:
     """
 
     OTHER = 20
+    pads = False
 
     def __init__(self, eos: int) -> None:
         self.eos, self.widest = eos, 0

@@ -18,38 +18,6 @@ K, HEADS = 48, 3
 LAYERS = "wq sq bq wk sk bk wv sv bv"
 
 
-@pytest.mark.parametrize(("size", "width"), [(64, 25), (8, 70), (100, 3), (16, 1)])
-def test_encoder_attention_looks_at_the_real_positions_of_each_row(
-    random: np.random.Generator, size: int, width: int
-) -> None:
-    """Every real position looks at all real ones of its row; the others' context is zero."""
-    rows, heads = 4, 3
-    packed = random.standard_normal((rows, width, 3 * heads * size)).astype(np.float32)
-    lengths = random.integers(1, width + 1, rows)
-    feeds: dict[str, Array] = {"p": packed, "l": (lengths - 1).astype(np.int32)}
-    for threads in (1, 2):
-        (context,) = run("EncoderAttention", feeds, {}, "p l", heads=heads, threads=threads)
-        for row, length in enumerate(lengths):
-            query, key, value = np.split(packed[row, :length], 3, axis=1)
-            for head in range(heads):
-                mine = np.s_[:, head * size : (head + 1) * size]
-                expected = softmax(query[mine] @ key[mine].T / np.sqrt(size)) @ value[mine]
-                np.testing.assert_allclose(context[row, :length][mine], expected, atol=1e-4)
-            assert (context[row, length:] == 0).all()
-
-
-def test_encoder_attention_takes_all_rows_as_one_matrix(random: np.random.Generator) -> None:
-    """The layers around it know matrices alone; the rows are as many as their last positions."""
-    packed = random.standard_normal((4, 6, 3 * 32)).astype(np.float32)
-    last = np.array([5, 0, 2, 3], np.int32)
-    shaped, flat = (
-        run("EncoderAttention", {"p": x, "l": last}, {}, "p l", heads=2)[0]
-        for x in (packed, packed.reshape(24, -1))
-    )
-    assert flat.shape == (24, 32)
-    np.testing.assert_array_equal(flat, shaped.reshape(24, 32))
-
-
 def three_layers(random: np.random.Generator, n: int) -> dict[str, Array]:
     """Constants of the layers of queries, keys and values."""
     parts = {part: weights(random, K, n) for part in "qkv"}
@@ -109,6 +77,22 @@ def test_dense_attention_gives_a_text_the_same_bits_alone_padded_and_packed(
         np.testing.assert_array_equal(alone, contexts[index, : len(text)])
         np.testing.assert_array_equal(alone[0], firsts[index])
         assert (contexts[index, len(text) :] == 0).all()
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("size", [64, 24])
+def test_packed_attention_is_dense_attention_with_its_layers_in_one(
+    random: np.random.Generator, size: int, first: int
+) -> None:
+    """The same bits, from weights, scales and biases side by side."""
+    lengths = [3, 18, 37]
+    layers = three_layers(random, HEADS * size)
+    x = random.standard_normal((sum(lengths), K)).astype(np.float32)
+    packed = {n: np.concatenate([layers[n + part] for part in "qkv"], axis=-1) for n in "wsb"}
+    feeds = {"x": x, "l": np.array(lengths, np.int64)}
+    attributes = {"heads": HEADS, "first": first}
+    (contexts,) = run("PackedAttention", feeds, packed, "x w s b l", **attributes)
+    np.testing.assert_array_equal(contexts, attention(x, layers, lengths, first))
 
 
 def test_dense_attention_refuses_rows_that_are_no_texts(random: np.random.Generator) -> None:

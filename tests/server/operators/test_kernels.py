@@ -179,23 +179,41 @@ def test_self_attention_writes_at_each_rows_own_position(random: np.random.Gener
         np.testing.assert_allclose(context[row], expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("positions", [1, 7])
+@pytest.mark.parametrize("lengths", [[1, 1, 1], [7, 2, 4]])
+@pytest.mark.parametrize("padded", [True, False])
 def test_keys_and_values_of_a_source_are_the_halves_of_one_dense_layer(
-    random: np.random.Generator, positions: int
+    random: np.random.Generator, lengths: list[int], padded: bool
 ) -> None:
     """In float16, by sources; what is too large is the largest there is; no number stays none."""
-    sources, k, n = 3, 40, 100
+    sources, width, k, n = len(lengths), max(lengths), 40, 100
     layer = weights(random, k, n)
     layer["b"][[3, 60, 70]] = 1e6, -1e6, np.nan
-    x = random.standard_normal((sources * positions, k)).astype(np.float32)
-    ids = np.zeros((sources, positions), np.int64)
-    feeds: dict[str, Array] = {"x": x, "i": ids}
-    halves = run("DenseHalves", feeds, layer, "x w s b i", outputs=2)
-    expected = np.clip(dense(x, layer), -65504, 65504)
+    real = np.arange(width) < np.array(lengths)[:, None]
+    x = random.standard_normal((sources, width, k)).astype(np.float32)
+    rows = x.reshape(-1, k) if padded else x[real]
+    ids = np.zeros((sources, width), np.int64)
+    feeds: dict[str, Array] = {"x": rows, "i": ids, "l": np.array(lengths, np.int64)}
+    halves = run("DenseHalves", feeds, layer, "x w s b i l", outputs=2)
+    expected = np.clip(dense(x[real], layer), -65504, 65504)
     for half, columns in zip(halves, np.split(expected, 2, axis=1), strict=True):
         assert half.dtype == np.float16
-        assert half.shape == (sources, positions, n // 2)
-        np.testing.assert_allclose(half.reshape(-1, n // 2), columns, rtol=1e-3, atol=1e-3)
+        assert half.shape == (sources, width, n // 2)
+        np.testing.assert_allclose(half[real], columns, rtol=1e-3, atol=1e-3)
+        assert padded or not half[~real].any()
+
+
+@pytest.mark.parametrize("lengths", [[3, 1], [3, 2, 1], [4, 1]])
+def test_keys_and_values_of_rows_that_are_no_sources_are_an_error(
+    random: np.random.Generator, lengths: list[int]
+) -> None:
+    """Not as many as the lengths say, or longer than the ids: nothing is written beyond the end."""
+    feeds: dict[str, Array] = {
+        "x": np.zeros((5, 8), np.float32),
+        "i": np.zeros((2, 3), np.int64),
+        "l": np.array(lengths, np.int64),
+    }
+    with pytest.raises(Exception, match=r"x has neither|one length|longer than"):
+        run("DenseHalves", feeds, weights(random, 8, 4), "x w s b i l", outputs=2)
 
 
 def test_a_width_that_is_not_that_of_the_heads_is_an_error() -> None:

@@ -41,7 +41,7 @@ class Paced:
 
     def __init__(self, engine: Any) -> None:
         self.engine, self.inside, self._allowed = engine, threading.Event(), threading.Semaphore(0)
-        self.footprint, self.join = engine.footprint, engine.join
+        self.footprint, self.join, self.pads = engine.footprint, engine.join, engine.pads
         self.select, self.clear = engine.select, engine.clear
 
     def step(self, input_ids: Any, candidates: int) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from lingraft.server.batching.admission import Admission, Turns
 from lingraft.server.batching.capacity import Capacity
-from lingraft.server.batching.encoding import Pace, padded, passes
+from lingraft.server.batching.encoding import Pace, passes, positions
 from lingraft.server.batching.member import Member
 from lingraft.server.batching.queue import WorkQueue
 from lingraft.server.batching.scheduler import guarded
@@ -98,7 +98,7 @@ class ContinuousBatch:
             self._capacity, self._turns, running, bound if running else math.inf, bound
         )
         self._queue.pick(admission, now, self._newcomers)
-        for group in passes(self._newcomers):
+        for group in passes(self._newcomers, self._engine.pads):
             self._join(group)
         self._newcomers = []
 
@@ -128,7 +128,7 @@ class ContinuousBatch:
             for member in members:
                 self._queue.fail(member.entry, outcome)
             return
-        self._pace.measured(padded(group), self._clock() - began)
+        self._pace.measured(positions(group, self._engine.pads), self._clock() - began)
         slot = sum(member.width for member in self._members)
         for member in members:
             self._metrics.observe(QUEUE_SECONDS, began - member.entry.arrived)

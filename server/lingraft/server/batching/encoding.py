@@ -37,13 +37,18 @@ class Pace:
         return self._bound_s * self._tokens / self._seconds
 
 
-def passes(entries: Sequence[SourceEntry]) -> list[list[SourceEntry]]:
-    """Newcomers in groups of about equal length, the shortest first; each is one encoder call."""
+def passes(entries: Sequence[SourceEntry], pads: bool) -> list[list[SourceEntry]]:
+    """Newcomers in groups, the shortest first; each is one encoder call.
+
+    pads: whether a pass pads its sources to the longest (`TranslationEngine.pads`). They are of
+    about equal length then.
+    """
     groups: list[list[SourceEntry]] = []
     real = 0  # pieces of the last group, without padding
     for entry in sorted(entries, key=_length):
         length = entry.work.tokens
-        if groups and _pays(len(groups[-1]) + 1, length, real + length):
+        computed = (len(groups[-1]) + 1) * length if groups and pads else real + length
+        if groups and computed <= _PASS_TOKENS and computed - real - length <= _PASS_PADDING:
             groups[-1].append(entry)
             real += length
         else:
@@ -52,13 +57,9 @@ def passes(entries: Sequence[SourceEntry]) -> list[list[SourceEntry]]:
     return groups
 
 
-def padded(group: Sequence[SourceEntry]) -> int:
-    """Pieces of a pass, padding included; its last source is the longest."""
-    return len(group) * group[-1].work.tokens
-
-
-def _pays(rows: int, longest: int, real: int) -> bool:
-    return rows * longest <= _PASS_TOKENS and rows * longest - real <= _PASS_PADDING
+def positions(group: Sequence[SourceEntry], pads: bool) -> int:
+    """Pieces that a pass computes, padding included; its last source is the longest."""
+    return len(group) * group[-1].work.tokens if pads else sum(map(_length, group))
 
 
 def _length(entry: SourceEntry) -> int:

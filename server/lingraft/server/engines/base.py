@@ -34,6 +34,10 @@ class Step:
 class TranslationEngine(Protocol):
     """An encoder and a decoder step over rows that stand in slots 0 to B-1."""
 
+    @property
+    def pads(self) -> bool:
+        """Whether `join` computes as many positions for each source as the longest one has."""
+
     def footprint(self, rows: int, source_tokens: int, target_tokens: int) -> int:
         """Bytes that the caches take for `rows` rows of at most so many positions each."""
 

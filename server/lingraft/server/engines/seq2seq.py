@@ -27,7 +27,7 @@ from lingraft.server.engines.cache import (
     bind_array,
 )
 from lingraft.server.engines.footprint import Blocks, Footprint
-from lingraft.server.engines.session import check_interface, element_types, pad
+from lingraft.server.engines.session import check_interface, element_types, pad, pads
 from lingraft.server.engines.slots import Slots
 from lingraft.server.errors import BundleError
 
@@ -64,6 +64,7 @@ class OnnxTranslator:
         self._cross_names = [name for pair in _pairs(dimensions, "cross_") for name in pair]
         self._past_names = [name for pair in _pairs(dimensions, "") for name in pair]
         self._check(graphs)
+        self.pads = pads(graphs.encoder)
         past, keys, values = self._layouts()
         self.footprint = Footprint(past, keys, values, self._blocks)
         self._past = self._memory.cache(past)

@@ -118,6 +118,12 @@ def element_types(session: Any) -> dict[str, np.dtype[Any]]:
     }
 
 
+def pads(session: Any) -> bool:
+    """Whether a graph computes padding. One of the own operators that leaves it out says so."""
+    described: dict[str, str] = session.get_modelmeta().custom_metadata_map
+    return described.get("lingraft.padding") != "none"
+
+
 def pad(rows: Sequence[Sequence[int]], filler: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows as one array [B,S], padded at the end, and their lengths [B]."""
     lengths = np.array([len(row) for row in rows], dtype=np.int64)

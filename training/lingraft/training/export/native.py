@@ -18,8 +18,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from lingraft.training.export.graph import serialise
-from lingraft.training.export.native_encoders import dense_attention, feed_forward
-from lingraft.training.export.packing import without_padding
+from lingraft.training.export.native_encoders import dense_attention, feed_forward, packed_attention
+from lingraft.training.export.packing import NO_PADDING, PADDING, without_padding
 from lingraft.training.export.rewriting import DOMAIN, Rewriting
 from lingraft.training.export.storing import DATA_SUFFIX, share
 
@@ -28,8 +28,8 @@ def nativise(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy of an fp32 `model` with fused 8-bit operators of the domain "lingraft"."""
     result = onnx.ModelProto()
     result.CopyFrom(model)
-    rewriter = _Rewriter(result.graph)
-    rewriter.rewrite()
+    if _Rewriter(result.graph).rewrite():
+        helper.set_model_props(result, {PADDING: NO_PADDING})
     result.opset_import.append(helper.make_opsetid(DOMAIN, 1))
     return result
 
@@ -60,8 +60,8 @@ class _Rewriter(Rewriting):
         super().__init__(graph)
         self._caches: set[str] = set()  # inputs and outputs that are caches of own operators
 
-    def rewrite(self) -> None:
-        """Replaces every pattern, then drops what nothing uses any more."""
+    def rewrite(self) -> bool:
+        """Replaces every pattern, then drops what nothing uses; whether padding was left out."""
         for node in list(self.graph.node):
             if node.op_type == "GroupQueryAttention":
                 self._attention(node)
@@ -73,11 +73,12 @@ class _Rewriter(Rewriting):
                 self._cross_caches(node)
             elif node.op_type == "MatMul" and node.input[1] in self.constants:
                 self._product(node)
-        without_padding(self)
+        packed = without_padding(self)
         self.finish()
         for value in (*self.graph.input, *self.graph.output):
             if value.name in self._caches:
                 _halve(value)
+        return packed
 
     def _product(self, node: onnx.NodeProto) -> None:
         """Dense, DenseNorm, FeedForward or BestPieces for a product with constant weights."""
@@ -120,24 +121,14 @@ class _Rewriter(Rewriting):
         self.own(last, "BestPieces", inputs, ["top_ids", "top_logprobs"])
 
     def _attention(self, node: onnx.NodeProto) -> None:
-        """SelfAttention or EncoderAttention; plain heads without bias or scale only."""
+        """SelfAttention or PackedAttention; plain heads without bias or scale only."""
         attributes = {attribute.name: attribute.i for attribute in node.attribute}
         if len(node.input) > 7 or attributes["num_heads"] != attributes["kv_num_heads"]:
             return
         if node.input[3] and set(attributes) == {"num_heads", "kv_num_heads"}:
             self._self_attention(node, attributes["num_heads"])
         elif not node.input[3] and attributes.get("causal") == 0 and len(attributes) == 3:
-            self._encoder_attention(node, attributes["num_heads"])
-
-    def _encoder_attention(self, node: onnx.NodeProto, heads: int) -> None:
-        """EncoderAttention, of matrices where a Reshape stands before and behind."""
-        before, behind = self.makers[node.input[0]], self.only_user(node)
-        if before.op_type != "Reshape" or behind is None or behind.op_type != "Reshape":
-            self.replace(node, "EncoderAttention", [node.input[0], node.input[5]], heads=heads)
-            return
-        inputs, outputs = [before.input[0], node.input[5]], [behind.output[0]]
-        self.own(node, "EncoderAttention", inputs, outputs, heads=heads)
-        self.outputs_from(behind)
+            packed_attention(self, node, attributes["num_heads"])
 
     def _self_attention(self, node: onnx.NodeProto, heads: int) -> None:
         """SelfAttention for one new piece per row."""
@@ -181,7 +172,7 @@ class _Rewriter(Rewriting):
         if product.op_type == "Add":
             product = next(self.makers[name] for name in product.input if name in self.makers)
         _, bias = self.bias(product)
-        inputs = [product.input[0], *self.packed(product.input[1]), bias, "input_ids"]
+        inputs = [product.input[0], *self.packed(product.input[1]), bias, "input_ids", "lengths"]
         outputs = [node.output[0] for node in made if node is not None]
         self.own(split, "DenseHalves", inputs, outputs)
         for node in made:

@@ -33,6 +33,33 @@ def dense_attention(graph: Rewriting, node: onnx.NodeProto) -> None:
     graph.replace(behind, "DenseAttention", inputs, heads=heads, first=int(first))
 
 
+def packed_attention(graph: Rewriting, node: onnx.NodeProto, heads: int) -> None:
+    """PackedAttention for a `GroupQueryAttention` of all positions, and the product that it takes.
+
+    The product has constant weights, and its result is shaped as texts; what is attended to is made
+    a matrix again, and the last positions are those of the graph's input `lengths`.
+    """
+    product, behind = _product(graph, node.input[0]), graph.only_user(node)
+    if product is None or behind is None or behind.op_type != "Reshape":
+        return
+    if not _are_last(graph, node.input[5]):
+        return
+    weights, bias = graph.packed(product.input[1]), graph.bias(product)[1]
+    inputs = [product.input[0], *weights, bias, "lengths"]
+    graph.own(node, "PackedAttention", inputs, [behind.output[0]], heads=heads, first=0)
+    graph.outputs_from(behind)
+
+
+def _are_last(graph: Rewriting, name: str) -> bool:
+    """Whether a value is the last positions of all texts, `lengths` - 1."""
+    node = graph.makers.get(name)
+    for kind in ("Sub", "Cast"):
+        if node is None or node.op_type != kind:
+            return False
+        before, node = node.input[0], graph.makers.get(node.input[0])
+    return before == "lengths"
+
+
 def feed_forward(
     graph: Rewriting, layer: onnx.NodeProto, inputs: list[str], epsilon: float
 ) -> bool:

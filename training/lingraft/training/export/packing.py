@@ -1,8 +1,10 @@
 """Texts one behind the other, without padding, where a rewritten graph allows it.
 
-Products, norms and residuals take each row for itself; only `DenseAttention` and the choice of
-first positions know of texts. Where no other node sees them, matrices [B*S,d] may become [T,d], T
-the sum of the lengths. Of a batch of mixed lengths 1 to 6 positions in a hundred are padding.
+Products, norms and residuals take each row for itself; only attention, the choice of first
+positions and a translator's `DenseHalves` know of texts. Where no other node sees them, matrices
+[B*S,d] may become [T,d], T the sum of the lengths. Of a batch of mixed lengths 1 to 6 positions in
+a hundred are padding; and texts of any lengths may then share one, of which the graph's metadata
+tells the server.
 """
 
 from __future__ import annotations
@@ -16,30 +18,37 @@ from onnx import helper
 from lingraft.training.export.native_encoders import is_first
 from lingraft.training.export.rewriting import Rewriting
 
+# Metadata of a graph to which a text costs the same in any company.
+PADDING, NO_PADDING = "lingraft.padding", "none"
+_ATTENTION = ("Attention", "GroupQueryAttention")
+_OWN_ATTENTION = ("DenseAttention", "PackedAttention")
 _PLACES, _STARTS, _LENGTHS = "native.places", "native.starts", "native.lengths"
 
 
-def without_padding(graph: Rewriting) -> None:
+def without_padding(graph: Rewriting) -> bool:
     """Leaves padding out behind the embeddings; a graph that looks at padding stays as it is."""
-    nodes = graph.graph.node
-    attention = [node for node in graph.replaced.values() if node.op_type == "DenseAttention"]
-    all_attention = [node for node in nodes if node.op_type == "Attention"]
+    nodes, own = graph.graph.node, list(graph.replaced.values())
+    attention = [node for node in nodes if node.op_type in _ATTENTION]
     shaped = [node for node in nodes if _is_shaped_as_texts(graph, node)]
     users = [user for node in shaped for user in graph.users[node.output[0]]]
     firsts = [user for user in users if is_first(graph, user)]
     embedded = [node for node in nodes if _is_matrix(graph, node)]
-    known = [*all_attention, *firsts]
-    if not attention or len(attention) < len(all_attention) or len(embedded) != 1:
-        return
-    if any(user not in known for user in users):
-        return
+    found = sum(node.op_type in _OWN_ATTENTION for node in own)
+    if not found or found < len(attention) or len(embedded) != 1:
+        return False
+    # What was replaced knows of lengths, or is the end of what was.
+    known = [*attention, *firsts]
+    if any(user not in known and user.name not in graph.replaced for user in users):
+        return False
     _count(graph)
     graph.stand_in(embedded[0], "GatherND", [embedded[0].input[0], _PLACES])
     for node in firsts:
         matrix = graph.makers[node.input[0]].input[0]
         graph.stand_in(node, "Gather", [matrix, _STARTS], axis=0)
-    for node in attention:
-        node.input[len(node.input) - 1] = _LENGTHS
+    for node in own:
+        if node.op_type in (*_OWN_ATTENTION, "DenseHalves"):
+            node.input[len(node.input) - 1] = _LENGTHS
+    return True
 
 
 def _is_shaped_as_texts(graph: Rewriting, node: onnx.NodeProto) -> bool:
