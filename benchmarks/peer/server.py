@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import ctranslate2
+import numpy as np
 
 from benchmarks.layout import bundle_folder, ct2_folder
 from benchmarks.peer.batch import Ct2Batch
@@ -21,13 +22,15 @@ from lingraft.server.app import LingraftServer, translator
 from lingraft.server.batching import Decoded, Source, ThreadScheduler, WorkQueue
 from lingraft.server.bundle import Precision, read_bundle
 from lingraft.server.config import ServerConfig
-from lingraft.server.engines.base import Step
+from lingraft.server.engines.base import Floats, Step
 from lingraft.server.metrics import Metrics
 from lingraft.server.services import Registry, Translator
 
 
 class _NoEngine:
     """Stands where a translation model is made, and is never asked: its batch is put aside."""
+
+    pads = True
 
     def footprint(self, rows: int, source_tokens: int, target_tokens: int) -> int:
         """Nothing."""
@@ -37,7 +40,11 @@ class _NoEngine:
         """Is not called."""
         raise NotImplementedError
 
-    def step(self, input_ids: Sequence[int], candidates: int) -> Step:
+    def step(self, input_ids: Sequence[int], candidates: int, late: bool = False) -> Step:
+        """Is not called."""
+        raise NotImplementedError
+
+    def normalisers(self, unscored: Sequence[Floats]) -> Sequence[np.float32]:
         """Is not called."""
         raise NotImplementedError
 

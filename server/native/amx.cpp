@@ -131,6 +131,7 @@ Kernels amx_kernels() {
   Kernels result = avx512::table<int8_t>("amx", multiply_amx, release_tiles);
   result.dense_bfloat = dense_bfloat;
   result.attend_text = attend_text;
+  result.foresee = foresee_vnni;
   return result;
 }
 

@@ -19,7 +19,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 _SOURCES = (
-    *("pages.cpp", "gemm.cpp", "kernels.cpp"),
+    *("pages.cpp", "gemm.cpp", "screen.cpp", "kernels.cpp"),
     *("amx.cpp", "avx512.cpp", "avx2.cpp", "operators.cpp"),
 )
 _LIBRARY = "server/lingraft/server/engines/native/liblingraft.so"

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "gemm.h"
+#include "screen.h"
 
 namespace lingraft {
 
@@ -17,6 +18,7 @@ struct Best {
   std::vector<std::pair<float, int64_t>> pieces;  // best first
   float offset = 0;
   alignas(64) float sums[16] = {};
+  double all = 0;  // the sum of e^(logit - the best logit), once all columns have been seen
 
   void insert(float logit, int64_t id, size_t wanted);
   // Moves the offset up to the best logit where e^(best - offset) could grow out of bounds.
@@ -88,6 +90,11 @@ struct Kernels {
   void (*attend_past)(const SelfCall& call, int64_t begin, int64_t end);
   void (*attend_all)(const EncoderCall& call, int64_t row);
 
+  // For one row: of each panel from `begin` to `end` (columns) the highest logit that any of its columns
+  // can have, to bounds[panel]. Where 4 bits are multiplied as fast as they are read.
+  void (*foresee)(const Rows& row, const Weights& weights, const Screen& screen, int64_t begin,
+                  int64_t end, float* bounds) = nullptr;
+
   // Where there are products of bfloat16; heads of kColumns values or multiples of them only.
   void (*dense_bfloat)(const Rows& rows, const Weights& weights, int64_t begin, int64_t end,
                        Bfloat* y) = nullptr;
@@ -103,9 +110,12 @@ const Kernels& kernels();
 // For tests that compare them: those of this name from now on, the best for "". False: not offered.
 bool choose(const char* name);
 
-// The products of `vnni_kernels`, which AMX takes too where there are few rows.
+// Of `vnni_kernels`, which AMX takes too where there are few rows.
 void multiply_vnni(const Rows& rows, int64_t row, int64_t count, const uint8_t* panel,
                    int32_t* sums);
+
+void foresee_vnni(const Rows& row, const Weights& weights, const Screen& screen, int64_t begin,
+                  int64_t end, float* bounds);
 
 Kernels amx_kernels();
 Kernels vnni_kernels();

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "encoder.h"
+#include "head.h"
 
 namespace lingraft {
 namespace {
@@ -55,60 +56,6 @@ struct DensePlain : Dense {
   DensePlain(const ort::Api& api, const ort::KernelInfo* info) : Dense(api, info, false) {}
 };
 
-// BestPieces: as Dense with x [R,K], then top_k int64 [1] -> ids int64 [R,top_k], natural
-// logarithms of probability float [R,top_k], best first. Logits are never written to memory.
-class BestPieces {
- public:
-  BestPieces(const ort::Api& api, const ort::KernelInfo* info)
-      : api_(api), weights_(packed(api, info)) {}
-
-  void compute(ort::Context* context) const {
-    const ort::Value* input = api_.input(context, 0);
-    const int64_t rows = row_count(api_.shape(input));
-    const int64_t wanted = std::clamp<int64_t>(
-        *api_.data<int64_t>(api_.input(context, 4)), 1, weights_.n);
-    Rows& quantised = current_rows;
-    quantised.quantise(api_.data<float>(input), rows, weights_);
-    const int64_t tasks = (weights_.padded_n + kPart - 1) / kPart;
-    std::vector<std::vector<Best>> parts(tasks);
-    auto task = [&](size_t part) {
-      parts[part].resize(rows);
-      const int64_t begin = int64_t(part) * kPart;
-      kernels().scan(quantised, weights_, begin, std::min(begin + kPart, weights_.padded_n),
-                     size_t(wanted), parts[part].data());
-      kernels().release();
-    };
-    api_.parallel(context, size_t(tasks), task);
-    int64_t* ids = api_.output<int64_t>(context, 0, {rows, wanted});
-    float* logprobs = api_.output<float>(context, 1, {rows, wanted});
-    for (int64_t row = 0; row < rows; ++row) {
-      Best& best = parts[0][row];
-      for (int64_t part = 1; part < tasks; ++part) {
-        for (const auto& [logit, id] : parts[part][row].pieces) {
-          best.insert(logit, id, size_t(wanted));
-        }
-      }
-      if (int64_t(best.pieces.size()) < wanted) throw std::runtime_error("logits are not numbers");
-      const float most = best.pieces.front().first;
-      double total = 0;
-      for (const std::vector<Best>& part : parts) {
-        total += part[row].total() * std::exp(double(part[row].offset) - most);
-      }
-      const float normaliser = most + float(std::log(total));
-      for (int64_t k = 0; k < wanted; ++k) {
-        ids[row * wanted + k] = best.pieces[k].second;
-        logprobs[row * wanted + k] = best.pieces[k].first - normaliser;
-      }
-    }
-  }
-
- private:
-  static constexpr int64_t kPart = 8192;
-
-  ort::Api api_;
-  Weights weights_;
-};
-
 // Calls use(begin, end) for all rows, kTaskRows in a task.
 template <typename Use>
 void for_rows(const ort::Api& api, const ort::Context* context, int64_t rows, Use use) {
@@ -131,7 +78,9 @@ class CrossAttention {
     const ort::Value* query = api_.input(context, 0);
     const std::vector<int64_t> sizes = api_.shape(query), keys = api_.shape(api_.input(context, 1));
     const int64_t rows = sizes.at(0), sources = keys.at(0), positions = keys.at(1);
-    if (sources == 0 || rows % sources != 0) throw std::runtime_error("rows are no whole groups");
+    if (sources == 0 ? rows > 0 : rows % sources != 0) {
+      throw std::runtime_error("rows are no whole groups");
+    }
     if (keys != api_.shape(api_.input(context, 2)) || keys.at(2) != sizes.at(1)) {
       throw std::runtime_error("keys and values are not [G,S,H*D]");
     }
@@ -144,7 +93,7 @@ class CrossAttention {
                          heads_,
                          head_size(sizes.at(1), heads_),
                          positions,
-                         rows / sources};
+                         sources == 0 ? 1 : rows / sources};
     for_rows(api_, context, rows, [&](int64_t begin, int64_t end) {
       kernels().attend_source(call, begin, end);
     });
@@ -201,8 +150,9 @@ LINGRAFT_EXPORT ort::Status* RegisterCustomOps(ort::SessionOptions* options, con
   static Operator<DensePlain> dense("Dense", {kFloat, kInt8, kFloat, kFloat}, {kFloat});
   static Operator<DenseNorm> norm(
       "DenseNorm", {kFloat, kInt8, kFloat, kFloat, kFloat, kFloat, kFloat}, {kFloat});
-  static Operator<BestPieces> best("BestPieces", {kFloat, kInt8, kFloat, kFloat, kInt64},
-                                   {kInt64, kFloat});
+  static Operator<BestPieces> best("BestPieces",
+                                   {kFloat, kInt8, kFloat, kFloat, kInt64, kFloat},
+                                   {kInt64, kFloat, kFloat, kInt64});
   static Operator<DenseHalves> halves(
       "DenseHalves", {kFloat, kInt8, kFloat, kFloat, kInt64, kInt64}, {kHalf, kHalf});
   static Operator<CrossAttention> cross("CrossAttention", {kFloat, kHalf, kHalf, kInt64},

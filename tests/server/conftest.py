@@ -70,7 +70,7 @@ class EchoEngine:
             self.rows += [([*source[1:-1], EOS], 0)] * width
         self.widest = max(self.widest, len(self.rows))
 
-    def step(self, input_ids: Sequence[int], candidates: int) -> Step:
+    def step(self, input_ids: Sequence[int], candidates: int, late: bool = False) -> Step:
         """The next piece of each row."""
         said = [words[done - 1] if done else self.start for words, done in self.rows]
         if list(input_ids) != said:
@@ -82,6 +82,10 @@ class EchoEngine:
         self.rows = [(words, done + 1) for words, done in self.rows]
         self.steps += 1
         return Step(ids, [[-0.5] + [-9.0] * (candidates - 1)] * len(ids), None)
+
+    def normalisers(self, unscored: Sequence[Any]) -> list[Any]:
+        """Its probabilities are never late."""
+        raise NotImplementedError
 
     def select(self, parents: Sequence[int]) -> None:
         """Rows go on from others."""
@@ -95,6 +99,8 @@ class EchoEngine:
 
 class EchoSearch:
     """Takes the best candidate until the end or the limit, in each of `width` rows."""
+
+    late = None
 
     def __init__(self, most: int, width: int = 1, start: int = START) -> None:
         self.width, self.candidates, self._most = width, width, most
@@ -128,7 +134,7 @@ class GatedEngine(EchoEngine):
         self.gate = threading.Event()
         self.inside = threading.Event()
 
-    def step(self, input_ids: Sequence[int], candidates: int) -> Step:
+    def step(self, input_ids: Sequence[int], candidates: int, late: bool = False) -> Step:
         """Waits, then steps."""
         self.inside.set()
         if not self.gate.wait(PATIENCE_S):

@@ -54,8 +54,8 @@ class HashEngine:
         for source, width in zip(sources, widths, strict=True):
             self.rows += [(tuple(source), ())] * width
 
-    def step(self, input_ids: Sequence[int], candidates: int) -> Step:
-        """Hashes; the alignment is even over the source."""
+    def step(self, input_ids: Sequence[int], candidates: int, late: bool = False) -> Step:
+        """Hashes; the alignment is even over the source; where they may, 3 in 4 steps are late."""
         self._maybe_fail("step")
         assert len(input_ids) == len(self.rows)
         told = zip(self.rows, input_ids, strict=True)
@@ -65,7 +65,17 @@ class HashEngine:
         shares = np.zeros((len(self.rows), longest), np.float32)
         for share, (source, _) in zip(shares, self.rows, strict=True):
             share[: len(source)] = 1 / len(source)
-        return Step(ids, [[-float(each) for each in row] for row in ids], shares)
+        logprobs = [[-float(each) for each in row] for row in ids]
+        lacks = hash(tuple(self.rows)) % 1_000 if late else 0
+        if lacks % 4 == 0:
+            return Step(ids, logprobs, shares)
+        unscored = np.full((len(ids), 1), lacks, np.float32)
+        return Step(ids, [[each + lacks for each in row] for row in logprobs], shares, unscored)
+
+    def normalisers(self, unscored: Sequence[Any]) -> list[np.float32]:
+        """What was lacking."""
+        self._maybe_fail("normalisers")
+        return [hidden[0] for hidden in unscored]
 
     def select(self, parents: Sequence[int]) -> None:
         """Rows go on from others."""
@@ -84,12 +94,17 @@ class HashEngine:
 
 
 class WeavingSearch:
-    """Its rows go on from one another as the pieces tell; `steps` long."""
+    """Its rows go on from one another as the pieces tell; `steps` long.
+
+    With one row it takes probabilities late.
+    """
 
     def __init__(self, source: tuple[int, ...], steps: int, width: int) -> None:
         self.width, self.candidates = width, width
         self._source, self._steps = source, steps
         self._said: list[tuple[int, ...]] = [()] * width
+        self._logprobs: list[float] = []
+        self.late = self if width == 1 else None
 
     def inputs(self) -> list[int]:
         """What each row said last."""
@@ -104,13 +119,20 @@ class WeavingSearch:
         self._said = [
             (*self._said[parent], ids[parent][rank]) for rank, parent in enumerate(parents)
         ]
+        self._logprobs.append(logprobs[0][0])
         self._steps -= 1
         self.candidates = self.width + self._steps % 3
         return parents if self._steps else None
 
     def found(self) -> tuple[Found, ...]:
-        """Each row's own way."""
-        return tuple(Found(said, (), 0.0, truncated=False) for said in self._said)
+        """Each row's own way, with the probabilities of the first one's best candidates."""
+        told = tuple(self._logprobs)
+        return tuple(Found(said, told, 0.0, truncated=False) for said in self._said)
+
+    def normalise(self, places: Sequence[int], normalisers: Sequence[np.float32]) -> None:
+        """Takes them off."""
+        for place, normaliser in zip(places, normalisers, strict=True):
+            self._logprobs[place] -= float(normaliser)
 
 
 @cache
@@ -197,7 +219,7 @@ class Batching(RuleBasedStateMachine):
         """A caller goes away."""
         data.draw(st.sampled_from(self.asked)).future.cancel()
 
-    @rule(where=st.sampled_from(["join", "step", "select"]))
+    @rule(where=st.sampled_from(["join", "step", "select", "normalisers"]))
     def break_engine(self, where: str) -> None:
         """The next call of one kind fails."""
         self.engine.fails_at = where

@@ -234,6 +234,8 @@ def test_a_failing_selection_fails_the_rows_that_are_left(bench: Callable[..., A
 class _Faulty:
     """A search of two rows with a fault at one place."""
 
+    late = None
+
     def __init__(self, sound: Search, where: str) -> None:
         self._sound, self._where = sound, where
         self._steps = 0

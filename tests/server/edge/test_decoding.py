@@ -52,7 +52,7 @@ class TellingEngine:
             self.rows += [(list(source[1:]), 0)] * width
         self.widest = max(self.widest, len(self.rows))
 
-    def step(self, input_ids: Sequence[int], candidates: int) -> Step:
+    def step(self, input_ids: Sequence[int], candidates: int, late: bool = False) -> Step:
         """After the source only the end is left to say."""
         ids = np.zeros((len(self.rows), candidates), dtype=np.int64)
         logprobs = np.full(ids.shape, -30.0, dtype=np.float32)
@@ -65,6 +65,10 @@ class TellingEngine:
             shares[number, min(said + 1, len(row))] = 1
         self.rows = [(row, said + 1) for row, said in self.rows]
         return Step(ids.tolist(), logprobs.tolist(), shares)
+
+    def normalisers(self, unscored: Sequence[Any]) -> list[Any]:
+        """Its probabilities are never late."""
+        raise NotImplementedError
 
     def select(self, parents: Sequence[int]) -> None:
         """Rows go on from others."""

@@ -80,49 +80,6 @@ def test_a_dense_layer_can_end_in_residual_and_norm(random: np.random.Generator,
     np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("rows", [1, 3, 40])
-@pytest.mark.parametrize("pieces", [37, 9000])
-@pytest.mark.parametrize("best", [1, 4, 30])
-def test_the_best_pieces_are_those_of_the_whole_vocabulary(
-    random: np.random.Generator, rows: int, pieces: int, best: int
-) -> None:
-    """Ids best first, with logarithms normalised over all pieces; -inf in the bias is no fault."""
-    layer = weights(random, 64, pieces)
-    layer["b"] *= 3
-    layer["b"][5] = -np.inf
-    x = random.standard_normal((rows, 64)).astype(np.float32)
-    (logits,) = run("Dense", {"x": x}, layer, "x w s b", activation=0)
-    feeds: dict[str, Array] = {"x": x, "k": np.array([best], np.int64)}
-    ids, logprobs = run("BestPieces", feeds, layer, "x w s b k", outputs=2)
-    order = np.argsort(-logits, axis=1, kind="stable")[:, :best]
-    assert ids.tolist() == order.tolist()
-    wide = logits.astype(np.float64)
-    normaliser = np.log(np.exp(wide - wide.max(1, keepdims=True)).sum(1, keepdims=True))
-    expected = np.take_along_axis(wide - wide.max(1, keepdims=True) - normaliser, order, 1)
-    np.testing.assert_allclose(logprobs, expected, rtol=1e-5, atol=1e-5)
-
-
-def test_equal_pieces_come_by_id(random: np.random.Generator) -> None:
-    """Of pieces with the same logit the lower id is better, as in NumPy and PyTorch."""
-    layer = weights(random, 32, 100)
-    layer["w"][:, 40:] = layer["w"][:, :60]
-    layer["s"][40:], layer["b"][40:] = layer["s"][:60], layer["b"][:60]
-    x = random.standard_normal((4, 32)).astype(np.float32)
-    (logits,) = run("Dense", {"x": x}, layer, "x w s b", activation=0)
-    feeds: dict[str, Array] = {"x": x, "k": np.array([50], np.int64)}
-    ids, _ = run("BestPieces", feeds, layer, "x w s b k", outputs=2)
-    assert ids.tolist() == np.argsort(-logits, axis=1, kind="stable")[:, :50].tolist()
-
-
-def test_logits_that_are_no_numbers_are_an_error(random: np.random.Generator) -> None:
-    """The step fails, the process does not."""
-    layer = weights(random, 32, 100)
-    layer["b"][:] = np.nan
-    feeds: dict[str, Array] = {"x": np.ones((1, 32), np.float32), "k": np.array([2], np.int64)}
-    with pytest.raises(Exception, match="not numbers"):
-        run("BestPieces", feeds, layer, "x w s b k", outputs=2)
-
-
 @pytest.mark.parametrize("sources", [6, 2])
 @pytest.mark.parametrize(("heads", "size", "width"), [(5, 64, 25), (3, 8, 70), (3, 100, 3)])
 def test_cross_attention_looks_at_the_real_positions_of_its_source(

@@ -44,12 +44,12 @@ class Paced:
         self.footprint, self.join, self.pads = engine.footprint, engine.join, engine.pads
         self.select, self.clear = engine.select, engine.clear
 
-    def step(self, input_ids: Any, candidates: int) -> Any:
+    def step(self, input_ids: Any, candidates: int, late: bool) -> Any:
         """Waits, then steps."""
         self.inside.set()
         if not self._allowed.acquire(timeout=PATIENCE_S):
             raise RuntimeError("the test allowed no more steps")
-        return self.engine.step(input_ids, candidates)
+        return self.engine.step(input_ids, candidates, late)
 
     def allow(self, steps: int) -> None:
         """Lets it make so many more."""

@@ -14,6 +14,7 @@ from lingraft.server.batching.queue import WorkQueue
 from lingraft.server.batching.scheduler import guarded
 from lingraft.server.batching.work import Decoded, Source, SourceEntry
 from lingraft.server.engines import TranslationEngine
+from lingraft.server.engines.base import Step
 from lingraft.server.errors import InternalError, ServerError
 from lingraft.server.metrics import MODEL_SECONDS, QUEUE_SECONDS, STEPS, Metrics
 from lingraft.server.search.base import Found
@@ -22,6 +23,8 @@ _ENCODE_S = 0.02
 # While so many rows run, newcomers wait for company, so many steps at most: a pass of one reads all
 # weights of the encoder, and with 32 callers each step had one. Everybody's answer is there sooner.
 _BUSY_ROWS, _COMPANY, _PATIENCE_STEPS = 16, 4, 3
+# Steps whose probabilities may come later. To make them all takes no longer than a few steps do.
+_MOST_OWED = 64
 
 
 class ContinuousBatch:
@@ -149,19 +152,28 @@ class ContinuousBatch:
         for member in self._members:
             inputs += member.inputs
             candidates = max(candidates, member.candidates)
-        step = guarded(self._engine.step, inputs, candidates)
+        # A row alone waits for the output layer's weights to be read, and need not for all of them.
+        late = len(inputs) == 1 and self._members[0].may_be_late
+        step = guarded(self._engine.step, inputs, candidates, late)
         if isinstance(step, InternalError):
             self.abandon(step)
             return
         self._metrics.count(STEPS)
         finished = []
         for member in self._members:
-            outcome = guarded(member.advance, step)
+            outcome = guarded(self._advance, member, step)
             if outcome is not None:
                 finished.append((member, outcome))
             elif member.is_reordered:
                 self._changed = True
         self._leave(finished)
+
+    def _advance(self, member: Member, step: Step) -> tuple[Found, ...] | None:
+        """What a member found, once it has finished and lacks no probability."""
+        ended = member.advance(step)
+        if member.owed and (ended or len(member.owed) >= _MOST_OWED):
+            member.score(self._engine.normalisers(member.owed))
+        return member.found() if ended else None
 
     def _leave(self, finished: Sequence[tuple[Member, tuple[Found, ...] | InternalError]]) -> None:
         if not finished:

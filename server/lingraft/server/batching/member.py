@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from operator import eq
 
+import numpy as np
+
 from lingraft.server.batching.work import SourceEntry
-from lingraft.server.engines.base import Step
+from lingraft.server.engines.base import Floats, Step
 from lingraft.server.search.base import Found
 
 
@@ -18,10 +20,13 @@ class Member:
     """
 
     __slots__ = (
+        "_owed",
         "_parents",
+        "_places",
         "_same",
         "_search",
         "_slot",
+        "_steps",
         "_tokens",
         "candidates",
         "entry",
@@ -36,7 +41,9 @@ class Member:
         self.width, self._tokens = entry.work.width, len(entry.work.ids)
         self._same = list(range(self.width))
         self._parents = self._same
-        self._slot, self.joined_at = 0, 0.0
+        self._slot, self._steps, self.joined_at = 0, 0, 0.0
+        self._places: list[int] = []  # steps whose logits lack their normalisers
+        self._owed: list[Floats] = []  # of what these are made, [d] each
         self._search = entry.work.begin()
         if self._search.width != self.width:
             raise ValueError(f"a search of {self._search.width} rows came for {self.width}")
@@ -59,8 +66,29 @@ class Member:
         self._slot, self._parents = slot, self._same
         return parents
 
-    def advance(self, step: Step) -> tuple[Found, ...] | None:
-        """Hands its rows of a step to the search; what that found, once it has finished.
+    @property
+    def may_be_late(self) -> bool:
+        """Whether the probabilities of its next step may come later."""
+        return self._search.late is not None
+
+    @property
+    def owed(self) -> Sequence[Floats]:
+        """For which hidden states `score` is to be told normalisers, before `found`."""
+        return self._owed
+
+    def score(self, normalisers: Sequence[np.float32]) -> None:
+        """Told those of `owed`."""
+        if self._search.late is None:
+            raise ValueError("a search that went on without probabilities cannot take them now")
+        self._search.late.normalise(self._places, normalisers)
+        self._places, self._owed = [], []
+
+    def found(self) -> tuple[Found, ...]:
+        """What the search found, once it has finished."""
+        return self._search.found()
+
+    def advance(self, step: Step) -> bool:
+        """Hands its rows of a step to the search; whether that has finished.
 
         Raises ValueError, or whatever the search raises.
         """
@@ -68,12 +96,16 @@ class Member:
         shares = step.alignment
         if shares is not None:
             shares = shares[rows, : self._tokens]
+        if step.unscored is not None:
+            self._places.append(self._steps)
+            self._owed.append(step.unscored[self._slot])
+        self._steps += 1
         parents = self._search.advance(step.ids[rows], step.logprobs[rows], shares)
         if parents is None:
-            return self._search.found()
+            return True
         self._ask()
         self._parents = self._checked(parents)
-        return None
+        return False
 
     def _ask(self) -> None:
         self.inputs, self.candidates = self._search.inputs(), self._search.candidates

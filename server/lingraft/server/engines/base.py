@@ -23,12 +23,14 @@ class Step:
     `ids` [B,K] and `logprobs` [B,K] (natural logarithms) are the K most probable next pieces, best
     first: plain numbers, since searches take them one by one. `alignment` [B,S] holds each row's
     share of attention (0 to 1) to every source position, 0 beyond its source; None where the graphs
-    do not tell.
+    do not tell. Where `unscored` [B,d] is there, `logprobs` are logits: they lack a number for each
+    row that `TranslationEngine.normalisers` makes of it.
     """
 
     ids: Sequence[Sequence[int]]
     logprobs: Sequence[Sequence[float]]
     alignment: Floats | None
+    unscored: Floats | None = None
 
 
 class TranslationEngine(Protocol):
@@ -48,8 +50,17 @@ class TranslationEngine(Protocol):
         none.
         """
 
-    def step(self, input_ids: Sequence[int], candidates: int) -> Step:
-        """One decoder step for all B rows: `input_ids` [B] is the last piece of each."""
+    def step(self, input_ids: Sequence[int], candidates: int, late: bool = False) -> Step:
+        """One decoder step for all B rows: `input_ids` [B] is the last piece of each.
+
+        late: whether probabilities may come later, if that is faster (`Step.unscored`).
+        """
+
+    def normalisers(self, unscored: Sequence[Floats]) -> Sequence[np.float32]:
+        """What is to be taken off the logits of rows, each one of a `Step.unscored`, [d].
+
+        The differences have the bits that log-probabilities have.
+        """
 
     def select(self, parents: Sequence[int]) -> None:
         """The batch becomes len(parents) rows, of which row i goes on from the old row parents[i].

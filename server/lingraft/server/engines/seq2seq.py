@@ -27,6 +27,7 @@ from lingraft.server.engines.cache import (
     bind_array,
 )
 from lingraft.server.engines.footprint import Blocks, Footprint
+from lingraft.server.engines.late import Late
 from lingraft.server.engines.session import check_interface, element_types, pad, pads
 from lingraft.server.engines.slots import Slots
 from lingraft.server.errors import BundleError
@@ -64,7 +65,7 @@ class OnnxTranslator:
         self._cross_names = [name for pair in _pairs(dimensions, "cross_") for name in pair]
         self._past_names = [name for pair in _pairs(dimensions, "") for name in pair]
         self._check(graphs)
-        self.pads = pads(graphs.encoder)
+        self.pads, self._late = pads(graphs.encoder), Late(graphs.decoder)
         past, keys, values = self._layouts()
         self.footprint = Footprint(past, keys, values, self._blocks)
         self._past = self._memory.cache(past)
@@ -94,10 +95,11 @@ class OnnxTranslator:
         for length, width in zip(lengths.tolist(), widths, strict=True):
             self._slots.add(length, width)
 
-    def step(self, input_ids: Sequence[int], candidates: int) -> Step:
+    def step(self, input_ids: Sequence[int], candidates: int, late: bool = False) -> Step:
         """One decoder step for all B rows: `input_ids` [B] is the last piece of each.
 
-        K is `candidates`, but no more than there are pieces.
+        K is `candidates`, but no more than there are pieces. late: whether probabilities may come
+        later, if that is faster.
         """
         rows, slots = len(self._slots), self._slots.of_rows
         if len(input_ids) != rows or not rows:
@@ -107,13 +109,20 @@ class OnnxTranslator:
             self._fit(rows, self._slots.longest_source, total)
         best = min(candidates, self._dimensions.vocabulary_size)
         self._input_ids[slots] = input_ids
-        self._total_length[0], self._top_k[0] = total, best
+        late = late and self._late.offered
+        self._total_length[0], self._top_k[0] = total, -best if late else best
         bound = self._bound.get((rows, best)) or self._bind(rows, best)
         self._run(bound)
         self._slots.advance()
         by_row = self._slots.by_row
         alignment = None if bound.alignment is None else by_row(bound.alignment)
-        return Step(by_row(bound.ids).tolist(), by_row(bound.logprobs).tolist(), alignment)
+        unscored = by_row(bound.hidden).copy() if late and self._late.owing[0] else None
+        ids, logprobs = by_row(bound.ids).tolist(), by_row(bound.logprobs).tolist()
+        return Step(ids, logprobs, alignment, unscored)
+
+    def normalisers(self, unscored: Sequence[NDArray[np.float32]]) -> Sequence[np.float32]:
+        """What is to be taken off the logits of rows, each one of a `Step.unscored`."""
+        return self._late.normalisers(self._decoder, np.stack(unscored))
 
     def select(self, parents: Sequence[int]) -> None:
         """The batch becomes len(parents) rows, of which row i goes on from the old row parents[i].
@@ -188,7 +197,8 @@ class OnnxTranslator:
         """Binds everything for so many rows and candidates, once while no address changes."""
         if len(self._bound) >= _MOST_BOUND:
             self._bound.clear()
-        bound = _Bound.make(self._decoder, rows, best, self._keys.length if self._aligns else 0)
+        pieces = self._keys.length if self._aligns else 0
+        bound = _Bound.make(self._decoder, rows, best, pieces, self._late)
         binding, device = bound.binding, self._memory.device
         self._bind_rows(binding, rows)
         for index, name in enumerate(self._cross_names):
@@ -220,10 +230,11 @@ class _Bound:
     ids: NDArray[np.int64]
     logprobs: NDArray[np.float32]
     alignment: NDArray[np.float32] | None
+    hidden: NDArray[np.float32]
 
     @classmethod
-    def make(cls, session: Any, rows: int, best: int, pieces: int) -> _Bound:
-        """Outputs [B,K] and, if `pieces` are named, the alignment [B,S]."""
+    def make(cls, session: Any, rows: int, best: int, pieces: int, late: Late) -> _Bound:
+        """Outputs [B,K], the hidden states and, if `pieces` are named, the alignment [B,S]."""
         binding = session.io_binding()
         ids, logprobs = np.zeros((rows, best), np.int64), np.zeros((rows, best), np.float32)
         bind_array(binding.bind_output, "top_ids", ids)
@@ -231,7 +242,7 @@ class _Bound:
         alignment = np.zeros((rows, pieces), np.float32) if pieces else None
         if alignment is not None:
             bind_array(binding.bind_output, "alignment", alignment)
-        return cls(binding, ids, logprobs, alignment)
+        return cls(binding, ids, logprobs, alignment, late.bind(binding, rows))
 
 
 def _check_caches(graphs: TranslationGraphs, names: Sequence[str]) -> None:

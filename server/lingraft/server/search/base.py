@@ -32,8 +32,22 @@ class Found:
     alignment: NDArray[np.float32] | None = None
 
 
+class Late(Protocol):
+    """A search that ranks by logits alone, and can be told later what they lack."""
+
+    def normalise(self, places: Sequence[int], normalisers: Sequence[np.float32]) -> None:
+        """Takes a normaliser off the logits that it was given as log-probabilities at each place.
+
+        A place is the number of steps before; all are told before `found` is asked.
+        """
+
+
 class Search(Protocol):
     """The search for one sentence's target."""
+
+    @property
+    def late(self) -> Late | None:
+        """Itself where its next step needs no probabilities, but logits will do."""
 
     @property
     def width(self) -> int:

@@ -48,6 +48,8 @@ class _Finished:
 class BeamSearch:
     """`options.beam_size` rows."""
 
+    late = None  # hypotheses are compared by their probabilities
+
     def __init__(self, options: SearchOptions, special: SpecialIds, source_length: int) -> None:
         self._options, self._special = options, special
         self._source_length = source_length

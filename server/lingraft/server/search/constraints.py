@@ -69,7 +69,8 @@ class Constraints:
         self._unending = Constraint(banned | {special.eos})
         self._min_length = options.min_length
         self._penalty, self._ngram = options.repetition_penalty, options.no_repeat_ngram_size
-        self.look_back = self._penalty != 1 or self._ngram > 0
+        self.penalises = self._penalty != 1
+        self.look_back = self.penalises or self._ngram > 0
 
     def after(self, length: int) -> Constraint:
         """What holds after `length` pieces, whichever they are: all, without `look_back`."""
@@ -80,7 +81,7 @@ class Constraints:
         banned = self.after(len(history) - 1).banned
         if self._ngram:
             banned |= _completions(history, self._ngram)
-        penalised = frozenset(history) if self._penalty != 1 else frozenset()
+        penalised = frozenset(history) if self.penalises else frozenset()
         return Constraint(banned, penalised, self._penalty)
 
 

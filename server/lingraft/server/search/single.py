@@ -6,8 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 
+import numpy as np
+
 from lingraft.server.search.attention import Floats, alignment_of, share_of
-from lingraft.server.search.base import Found
+from lingraft.server.search.base import Found, Late
 from lingraft.server.search.constraints import Constraint, Constraints, Weighed
 from lingraft.server.search.draws import uniform
 from lingraft.server.search.options import SearchOptions, SpecialIds
@@ -77,6 +79,19 @@ class SingleSearch:
         self._settled = max(len(self._given), options.min_length)
         self._max_length = max(1, options.max_length - options.end_at_limit)
         self._constrain(0)
+
+    @property
+    def late(self) -> Late | None:
+        """Itself where it is greedy and penalises nothing: the best logit is the best piece."""
+        return self if self._choose is best and not self._constraints.penalises else None
+
+    def normalise(self, places: Sequence[int], normalisers: Sequence[np.float32]) -> None:
+        """Makes log-probabilities of logits; those of given pieces stay 0."""
+        logprobs, first = self._logprobs, len(self._given)
+        for place, normaliser in zip(places, normalisers, strict=True):
+            if place >= first:
+                logprobs[place] = float(np.float32(logprobs[place]) - normaliser)
+        self._score = sum(logprobs, 0.0)
 
     def inputs(self) -> Sequence[int]:
         """The last piece."""

@@ -23,6 +23,9 @@ from lingraft.training.export.packing import NO_PADDING, PADDING, without_paddin
 from lingraft.training.export.rewriting import DOMAIN, Rewriting
 from lingraft.training.export.storing import DATA_SUFFIX, share
 
+# Of a decoder step, beside what standard graphs have (bundle.proto).
+HIDDEN, UNSCORED, NORMALISERS, OWING = "hidden", "unscored", "normalisers", "owing"
+
 
 def nativise(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy of an fp32 `model` with fused 8-bit operators of the domain "lingraft"."""
@@ -113,12 +116,21 @@ class _Rewriter(Rewriting):
         return node.input[1] == "lm_head.weight" and "top_ids" in self.outputs
 
     def _best_pieces(self, node: onnx.NodeProto) -> None:
+        """BestPieces; and what lets probabilities come later, the hidden states they are of."""
         _, bias = self.bias(node)
-        inputs = [node.input[0], *self.packed(node.input[1]), bias, "top_k"]
+        weights = self.packed(node.input[1])
+        self.rename(node.input[0], HIDDEN)
         for name in ("top_ids", "top_logprobs"):
             self.outputs_from(self.makers[name])
-        last = self.makers["top_logprobs"]
-        self.own(last, "BestPieces", inputs, ["top_ids", "top_logprobs"])
+        inputs = [HIDDEN, *weights, bias, "top_k", UNSCORED]
+        outputs = ["top_ids", "top_logprobs", NORMALISERS, OWING]
+        self.own(self.makers["top_logprobs"], "BestPieces", inputs, outputs)
+        width = self.constants[node.input[1]].dims[0]
+        self.declare(self.graph.input, UNSCORED, TensorProto.FLOAT, ["P", width])
+        self.declare(self.graph.output, HIDDEN, TensorProto.FLOAT, ["B", width])
+        self.declare(self.graph.output, NORMALISERS, TensorProto.FLOAT, ["P"])
+        self.declare(self.graph.output, OWING, TensorProto.INT64, [1])
+        self.outputs |= {HIDDEN, NORMALISERS, OWING}
 
     def _attention(self, node: onnx.NodeProto) -> None:
         """SelfAttention or PackedAttention; plain heads without bias or scale only."""

@@ -85,6 +85,20 @@ class Rewriting:
         self.weights[weight] = numpy_helper.to_array(self.constants[weight])
         return [f"{weight}.int8", f"{weight}.scale"]
 
+    def rename(self, value: str, name: str) -> None:
+        """Another name for what a node makes, wherever it is used."""
+        nodes = {id(node): node for node in (self.makers[value], *self.users[value])}
+        for node in (*nodes.values(), *self.replaced.values()):
+            for names in (node.input, node.output):
+                for place, each in enumerate(names):
+                    if each == value:
+                        names[place] = name
+        self.makers[name], self.users[name] = self.makers.pop(value), self.users.pop(value)
+
+    def declare(self, values: Any, name: str, kind: int, shape: list[str | int]) -> None:
+        """An input or output of the graph that standard graphs do not have."""
+        values.append(helper.make_tensor_value_info(name, kind, shape))
+
     def only_user(self, node: onnx.NodeProto) -> onnx.NodeProto | None:
         """What alone uses a node's result; None where there is more, or it is an output."""
         users = self.users[node.output[0]]
