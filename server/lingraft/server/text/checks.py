@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 _LONGEST_UNIT = 10  # pieces
 _LEAST_TIMES = 4
@@ -43,6 +43,8 @@ def is_circle(ids: Sequence[int], source: Sequence[int]) -> bool:
 
 
 def _circles(ids: Sequence[int]) -> bool:
+    if _commonest(ids) < _LEAST_TIMES:
+        return False  # nearly always
     return any(_runs(ids, unit) for unit in range(1, min(_LONGEST_UNIT, len(ids) // 2) + 1))
 
 
@@ -76,16 +78,32 @@ def is_loop(source: str, output: str) -> bool:
 
 
 def _most_times(words: Sequence[str]) -> int:
-    """How often the most repeated phrase of 1 to 12 words stands in a row."""
-    most = 1 if words else 0
-    if len(set(words)) == len(words):
-        return most
+    """How often the most repeated phrase of 1 to 12 words stands in a row; 1 if not thrice."""
+    most = 1
+    if not _keeps_time(words):
+        return most  # nearly always
     for size in range(1, min(_LONGEST_PHRASE, len(words) // 2) + 1):
         run = 0
         for earlier, later in zip(words, words[size:], strict=False):
             run = run + 1 if earlier == later else 0
             most = max(most, run // size + 1)
     return most
+
+
+def _keeps_time(words: Sequence[str]) -> bool:
+    """Whether a word stands three times at equal distances, of no more than the longest phrase."""
+    if _commonest(words) < _PHRASE_TIMES:
+        return False
+    return any(
+        first == second == third
+        for size in range(1, _LONGEST_PHRASE + 1)
+        for first, second, third in zip(words, words[size:], words[2 * size :], strict=False)
+    )
+
+
+def _commonest(parts: Sequence[Hashable]) -> int:
+    """How often the commonest of them is there."""
+    return max(Counter(parts).values(), default=0)
 
 
 def _stutters(words: Sequence[str]) -> bool:
@@ -119,11 +137,9 @@ def is_copy(source: str, output: str) -> bool:
 
 def _lettered(text: str) -> list[str]:
     """Words with a letter, addresses left out."""
-    return [
-        word
-        for word in text.casefold().split()
-        if any(map(str.isalpha, word)) and not any(sign in word for sign in _OF_ADDRESSES)
-    ]
+    words = [word for word in text.casefold().split() if any(map(str.isalpha, word))]
+    signs = [sign for sign in _OF_ADDRESSES if sign in text]  # nearly always none
+    return [word for word in words if not any(sign in word for sign in signs)] if signs else words
 
 
 def is_wordless(source: str, output: str) -> bool:
