@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
+from lingraft.training.experiment.bayes import complement
 from lingraft.training.experiment.counting import Counted, count_letters
 from lingraft.training.experiment.labels import Labels, encode_rows, load_labels
 from lingraft.training.models.tensors import pad_rows
@@ -75,6 +77,35 @@ def test_naive_bayes_weighs_in_as_much_as_it_is_asked_to(toy: Any, fitted: Fitte
     alike = [np.corrcoef(logistic, found)[0, 1] for found in tables.values()]
     assert alike == sorted(alike, reverse=True)
     assert alike[0] > 0.999
+
+
+def test_least_squares_find_the_same_words(toy: Any, fitted: Fitted) -> None:
+    """They say much the same as logistic regression does, and nothing of unseen n-grams."""
+    counted, labels, codec, recipe = fitted
+    table = count_letters(toy.recipe("wide", wide=Wide(squares=True)), codec, labels)
+    assert table is not None
+    assert table.inverse_penalty < 1
+    ids = encode_rows(codec, labels.select, recipe.training.max_tokens)
+    found, logistic = table.logits(ids), counted.logits(ids)
+    assert (found.argmax(axis=1) == labels.indices(labels.select)).mean() > 0.9
+    assert np.corrcoef(found.ravel(), logistic.ravel())[0, 1] > 0.8
+    assert not table.rows[~counted.rows.any(axis=1)].any()
+
+
+def test_a_label_with_few_texts_is_heard() -> None:
+    """Even, naive Bayes says of every label as much, though one has a sixth of the others' texts.
+
+    Which n-gram tells of which label stays as it is.
+    """
+    labels = np.repeat([0, 1, 2], [5, 30, 30])
+    drawn = np.random.default_rng(1).random((len(labels), 40)) < 0.3
+    own = np.arange(40)[None, :] % 3 == labels[:, None]
+    counts = csr_array((drawn | (own & (np.arange(40) < 9))).astype(float))
+    alone, even = (complement(counts, list(labels), even=each) for each in (False, True))
+    spreads = [np.asarray(counts @ rows).std(axis=0) for rows in (alone, even)]
+    assert spreads[0].min() == spreads[0][0] < 0.9 * spreads[0].max()
+    np.testing.assert_allclose(spreads[1], spreads[0].mean())
+    assert (np.sign(alone) == np.sign(even)).all()
 
 
 def test_a_recipe_without_a_wide_part_has_none(toy: Any) -> None:

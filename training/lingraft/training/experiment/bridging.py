@@ -21,13 +21,12 @@ from lingraft.training.data.corpora import Row
 from lingraft.training.data.labelled import LabelledRow
 from lingraft.training.errors import DataError
 from lingraft.training.experiment.labels import Labels, encode_rows
-from lingraft.training.experiment.tallies import Csr, rarity, tally
+from lingraft.training.experiment.squares import ridge
+from lingraft.training.experiment.tallies import tally
 from lingraft.training.recipe.recipes import ClassifyRecipe
 from lingraft.training.recipe.settings import Pairs
 from lingraft.training.vocabulary.codec import Codec
 from lingraft.training.vocabulary.words import WordNGrams
-
-_STEPS = 25  # of conjugate gradients: stopping early holds back as the penalty does
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -108,7 +107,7 @@ def bridged(
     targets = (lack[:, None] * _targets(own, versions, counts, bridge.weight)).astype(np.float32)
     often = Counter(versions.languages)
     shares = np.array([bridge.texts / often[code] for code in versions.languages], np.float32)
-    return np.asarray(rows + _ridge(tallies, targets, shares, bridge.penalty))
+    return np.asarray(rows + ridge(tallies, targets, shares, bridge.penalty))
 
 
 def _targets(own: Floats, versions: Versions, votes: Floats, weight: float) -> Floats:
@@ -130,27 +129,3 @@ def _means(values: Floats, groups: Ints, weights: Floats) -> Floats:
     np.add.at(sums, groups, values * weights[:, None])
     means = sums / np.bincount(groups, weights=weights).astype(np.float32)[:, None]
     return np.asarray(means[groups])
-
-
-def _ridge(tallies: Csr, targets: Floats, shares: Floats, penalty: float) -> Floats:
-    """Rows [buckets, C] whose sums over texts [N, buckets] come near their targets [N, C].
-
-    Ridge regression (Hoerl & Kennard 1970) of counts times their inverse document frequency, each
-    text weighed by its share, by conjugate gradients (Hestenes & Stiefel 1952).
-    """
-    scale = rarity(tallies).astype(np.float32)
-    roots = np.sqrt(shares)
-    weighed = tallies.copy()
-    weighed.data *= scale[weighed.indices] * np.repeat(roots, np.diff(weighed.indptr))
-    turned = weighed.T.tocsr()
-    residual = turned @ (targets * roots[:, None])
-    found, direction = np.zeros_like(residual), residual.copy()
-    size = (residual**2).sum(axis=0)
-    for _ in range(_STEPS):
-        moved = turned @ (weighed @ direction) + np.float32(penalty) * direction
-        step = size / np.maximum((direction * moved).sum(axis=0), np.float32(1e-12))
-        found += step * direction
-        residual -= step * moved
-        before, size = size, (residual**2).sum(axis=0)
-        direction = residual + (size / np.maximum(before, np.float32(1e-12))) * direction
-    return np.asarray(found * scale[:, None])

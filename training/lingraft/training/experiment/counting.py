@@ -17,21 +17,23 @@ import torch
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
-from sklearn.naive_bayes import ComplementNB
 
+from lingraft.training.experiment.bayes import complement
 from lingraft.training.experiment.bridging import bridged
 from lingraft.training.experiment.labels import Labels, encode_rows
+from lingraft.training.experiment.squares import classes
 from lingraft.training.experiment.tallies import Csr, Rows, rarity, tally
 from lingraft.training.models.wide import WideTable
 from lingraft.training.recipe.recipes import ClassifyRecipe
+from lingraft.training.recipe.wide import Wide
 from lingraft.training.vocabulary.codec import Codec
 from lingraft.training.vocabulary.ngrams import NGrams
 from lingraft.training.vocabulary.spelling import spelling_of
 from lingraft.training.vocabulary.words import WordNGrams
 
 _INVERSE_PENALTIES = (0.3, 1.0, 3.0, 10.0, 30.0)
+_INVERSE_PENALTIES_OF_SQUARES = (0.01, 0.03, 0.1, 0.3)
 _ITERATIONS = 1000
-_SMOOTHING = 0.3  # of naive Bayes: what is added to the count of every n-gram
 
 Floats = NDArray[np.float64]
 
@@ -41,7 +43,7 @@ class Counted:
     """A fitted table.
 
     rows: [buckets, C], a logit of every n-gram for every label.
-    inverse_penalty: C of the logistic regression that was best on the selecting half of dev.
+    inverse_penalty: C of the regression that was best on the selecting half of dev.
     trials: (C, macro-F1 there in points of 100) of all that were tried.
     """
 
@@ -68,9 +70,9 @@ class Counted:
 def count_letters(recipe: ClassifyRecipe, codec: Codec, labels: Labels) -> Counted | None:
     """The table that the recipe asks for, if it does, fitted on train and chosen on dev.
 
-    Logistic regression on counts times inverse document frequency, which the table then holds: rare
-    n-grams are penalised less. Naive Bayes, where it is wanted, is part of what is chosen among;
-    what parallel text adds comes after the choice. Deterministic: nothing is drawn.
+    Regression on counts times inverse document frequency, which the table then holds: rare n-grams
+    are penalised less. Naive Bayes, where it is wanted, is part of what is chosen among; what
+    parallel text adds comes after the choice. Deterministic: nothing is drawn.
     """
     if recipe.wide is None:
         return None
@@ -79,15 +81,10 @@ def count_letters(recipe: ClassifyRecipe, codec: Codec, labels: Labels) -> Count
     train = tally(encode_rows(codec, labels.train, limit), words)
     select = tally(encode_rows(codec, labels.select, limit), words)
     truth, wanted = labels.indices(labels.train), labels.indices(labels.select)
-    scarce = rarity(train)
-    bayes = _complement(train, truth, scarce) if recipe.wide.bayes else None
+    bayes = complement(train, truth, even=recipe.wide.even) if recipe.wide.bayes else None
     fitted, trials = [], []
-    for inverse_penalty in _INVERSE_PENALTIES:
-        model = LogisticRegression(
-            C=inverse_penalty, max_iter=_ITERATIONS, class_weight="balanced", fit_intercept=False
-        )
-        model.fit(train * scarce, truth)
-        fitted.append(_rows(model, len(labels.names)) * scarce[:, None])
+    for inverse_penalty in _penalties(recipe.wide):
+        fitted.append(_regression(recipe.wide, train, truth, inverse_penalty))
         if bayes is not None:
             share = _spread(select @ fitted[-1]) / _spread(select @ bayes)
             fitted[-1] = fitted[-1] + recipe.wide.bayes * share * bayes
@@ -99,17 +96,22 @@ def count_letters(recipe: ClassifyRecipe, codec: Codec, labels: Labels) -> Count
     return Counted(words, rows, trials[best][0], tuple(trials))
 
 
-def _complement(counts: Csr, labels: Sequence[int], scarce: Floats) -> Floats:
-    """Rows [buckets, C] of complement naive Bayes (Rennie et al. 2003) on the same counts.
+def _penalties(wide: Wide) -> tuple[float, ...]:
+    """What is tried: a square grows faster than a logistic loss, and is held back more."""
+    return _INVERSE_PENALTIES_OF_SQUARES if wide.squares else _INVERSE_PENALTIES
 
-    What all labels have in common is taken out of every row, and n-grams of no text say nothing.
-    """
-    weighed = counts * scarce
-    model = ComplementNB(alpha=_SMOOTHING).fit(weighed, labels)
-    found = model.feature_log_prob_.T * scarce[:, None]
-    found -= found.mean(axis=1, keepdims=True)
-    found[np.bincount(counts.indices, minlength=len(found)) == 0] = 0
-    return np.asarray(found)
+
+def _regression(wide: Wide, counts: Csr, labels: Sequence[int], inverse_penalty: float) -> Floats:
+    """Rows [buckets, C] of least squares or of logistic regression, every label counting alike."""
+    found = max(labels) + 1
+    if wide.squares:
+        return classes(counts, labels, found, 1 / inverse_penalty).astype(np.float64)
+    scarce = rarity(counts)
+    model = LogisticRegression(
+        C=inverse_penalty, max_iter=_ITERATIONS, class_weight="balanced", fit_intercept=False
+    )
+    model.fit(counts * scarce, labels)
+    return _rows(model, found) * scarce[:, None]
 
 
 def _spread(logits: Floats) -> float:

@@ -38,6 +38,10 @@ class Wide(Strict):
     # What complement naive Bayes counts for in the table, against logistic regression of the same
     # spread: it weighs every n-gram by itself, so that a few texts mislead it less.
     bayes: Annotated[float, Field(ge=0)] = 0.0
+    even: bool = False  # naive Bayes speaks of a label with few texts as loudly as of the others
+    # Least squares in place of logistic regression: a text that is right already still draws, and
+    # so from a few hundred texts less hangs on the few that are hard.
+    squares: bool = False
     # The table is all that counts: a bundle has no encoder, and the parent lends its pieces alone.
     alone: bool = False
     bridge: Bridge | None = None  # unset: languages without labels have what words they share
