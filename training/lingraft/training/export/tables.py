@@ -1,12 +1,13 @@
 """8-bit embeddings: a multilingual vocabulary is most of a small encoder's bytes.
 
-Every row has its own scale, its largest magnitude over 127. No product is involved: rows are looked
-up as integers and brought back to float.
+Every row has its own scale, its largest magnitude over 127; in a narrow table every column has, for
+scales of rows would be a third of its bytes or more. No product is involved: rows are looked up as
+integers and brought back to float.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import onnx
@@ -16,6 +17,7 @@ from lingraft.training.export.graph import Array
 
 _LEVELS = 127
 _WORTHWHILE = 1 << 16  # values; smaller tables stay as they are
+_NARROW = 16  # columns: fewer, and a scale of four bytes for each row weighs too much
 _ROUNDED = 2e-3  # share of values that rounding may have moved by a step
 _MOST_PADDING = 1 << 12  # empty pieces at the end of an output layer (`head.py`)
 
@@ -29,7 +31,8 @@ def pack_tables(model: onnx.ModelProto) -> onnx.ModelProto:
     looked_up = {n.input[0] for n in graph.node if n.op_type == "Gather"}
     used = [name for n in graph.node if n.op_type != "Gather" for name in n.input]
     packed = {name: tables[name] for name in looked_up & set(tables) - set(used)}
-    nodes = [made for node in graph.node for made in _looked_up(node, set(packed))]
+    narrow = {name: _is_narrow(tensor) for name, tensor in packed.items()}
+    nodes = [made for node in graph.node for made in _looked_up(node, narrow)]
     kept = [tensor for tensor in graph.initializer if tensor.name not in packed]
     made = [tensor for name in sorted(packed) for tensor in _packed(packed[name])]
     graph.ClearField("node")
@@ -98,25 +101,36 @@ def _is_large(tensor: onnx.TensorProto, kind: int) -> bool:
     return large and tensor.data_type == kind
 
 
+def _is_narrow(tensor: onnx.TensorProto) -> bool:
+    return int(tensor.dims[1]) < _NARROW
+
+
 def _packed(tensor: onnx.TensorProto) -> Iterator[onnx.TensorProto]:
     table: Array = numpy_helper.to_array(tensor)
-    scale = np.abs(table).max(axis=1, keepdims=True) / np.float32(_LEVELS)
-    scale[scale == 0] = 1  # a row of zeros
+    each = 0 if _is_narrow(tensor) else 1
+    scale = np.abs(table).max(axis=each, keepdims=True) / np.float32(_LEVELS)
+    scale[scale == 0] = 1  # a row or column of zeros
     yield numpy_helper.from_array(np.rint(table / scale).astype(np.int8), f"{tensor.name}.int8")
     yield numpy_helper.from_array(scale, f"{tensor.name}.scale")
 
 
-def _looked_up(node: onnx.NodeProto, packed: set[str]) -> Iterator[onnx.NodeProto]:
-    """The node as it is, or what looks up rows of an 8-bit table in its place."""
-    if node.op_type != "Gather" or node.input[0] not in packed:
+def _looked_up(node: onnx.NodeProto, narrow: Mapping[str, bool]) -> Iterator[onnx.NodeProto]:
+    """The node as it is, or what looks up rows of an 8-bit table in its place.
+
+    Args:
+        node: any node.
+        narrow: of every packed table, whether its scales are those of columns.
+    """
+    if node.op_type != "Gather" or node.input[0] not in narrow:
         yield node
         return
     table, ids = node.input
     parts = {kind: f"{node.name}.{kind}" for kind in ("int8", "scale", "float")}
-    for kind in ("int8", "scale"):
+    for kind in ("int8",) if narrow[table] else ("int8", "scale"):
         inputs = [f"{table}.{kind}", ids]
         yield helper.make_node("Gather", inputs, [parts[kind]], parts[kind])
     yield helper.make_node(
         "Cast", [parts["int8"]], [parts["float"]], parts["float"], to=TensorProto.FLOAT
     )
-    yield helper.make_node("Mul", [parts["float"], parts["scale"]], node.output, node.name)
+    scale = f"{table}.scale" if narrow[table] else parts["scale"]
+    yield helper.make_node("Mul", [parts["float"], scale], node.output, node.name)
