@@ -37,6 +37,7 @@ class CallBorder(aio.ServerInterceptor):
         self._default_deadline_s, self._metrics = default_deadline_s, metrics
         self._draining = False
         self._running = self._arrived = 0
+        self._wrapped: dict[str, tuple[Any, Any]] = {}  # by method: a handler, and it wrapped
         self._may_refuse = asyncio.Event()
         self._may_refuse.set()
         self._idle = asyncio.Event()
@@ -77,6 +78,14 @@ class CallBorder(aio.ServerInterceptor):
         method: str = handler_call_details.method
         if handler is None or not method.startswith(_OURS):
             return handler
+        inner, wrapped = self._wrapped.get(method, (None, None))
+        if inner is not handler:
+            wrapped = self._wrap(method, handler)
+            self._wrapped[method] = handler, wrapped
+        return wrapped
+
+    def _wrap(self, method: str, handler: Any) -> Any:
+        """A handler whose calls pass this border."""
         codecs: dict[str, Any] = {
             "request_deserializer": handler.request_deserializer,
             "response_serializer": handler.response_serializer,

@@ -145,6 +145,8 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
     async def _outcomes(self, job: Job, texts: Sequence[Underway]) -> list[_Outcome]:
         """Waits for all texts; when one error ends the call, nobody decodes on for it."""
         try:
+            if len(texts) == 1:  # most calls; a task of its own would cost more than it waits for
+                return [await self._outcome(job, texts[0])]
             return await asyncio.gather(*(self._outcome(job, text) for text in texts))
         finally:
             abandon(texts)
