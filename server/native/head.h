@@ -110,16 +110,22 @@ class BestPieces {
     };
     api_.parallel(context, size_t(tasks), task);
     order.resize(panels);
-    for (int64_t panel = 0; panel < panels; ++panel) order[panel] = panel;
+    constexpr float most = std::numeric_limits<float>::infinity();
+    for (int64_t panel = 0; panel < panels; ++panel) {
+      order[panel] = panel;
+      if (std::isnan(bounds[panel])) bounds[panel] = most;  // may be anything, and has an order
+    }
     const size_t first = std::min(size_t(panels), kFirst);
     std::nth_element(order.begin(), order.begin() + first - 1, order.end(),
                      [&](int64_t a, int64_t b) { return bounds[a] > bounds[b]; });
     Best good;
-    for (size_t i = 0; i < first; ++i) search(quantised, order[i], wanted, &good);
+    for (size_t i = 0; i < first; ++i) {
+      search(quantised, order[i], wanted, &good);
+      bounds[order[i]] = most;  // what is known to be good is there, whatever was foreseen of it
+    }
     const float least = good.least(wanted);
     std::vector<Best> result(1);
     for (int64_t panel = 0; panel < panels; ++panel) {
-      // What is no number is not less either.
       if (bounds[panel] < std::max(least, result[0].least(wanted))) continue;
       search(quantised, panel, wanted, result.data());
     }

@@ -263,4 +263,5 @@ def test_a_copy_is_told_from_what_may_stay_as_it_is() -> None:
     assert is_copy("The boat waits.", "the  boat waits.")
     assert not is_copy("The boat waits.", "Le bateau attend.")
     assert not is_copy("Honolulu", "Honolulu")
+    assert not is_copy("WWW.EXAMPLE.ORG WWW.SAMPLE.COM", "WWW.EXAMPLE.ORG WWW.SAMPLE.COM")
     assert not is_copy("3.14 + 2", "3.14 + 2")

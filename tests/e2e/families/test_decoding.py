@@ -8,6 +8,7 @@ from operator import sub
 from statistics import mean
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from transformers import AutoModelForSeq2SeqLM, GenerationConfig
@@ -151,6 +152,31 @@ def test_int8_rows_answer_alike_alone_and_in_company(family: Any, precision: str
     alone = [_decode(engine, bundle, [source])[0] for source in sources]
     assert _decode(engine, bundle, sources) == alone
     assert _decode_at_once(engine, bundle, sources) == alone
+
+
+@pytest.mark.skipif(kernels.library() is None, reason="the server's operators cannot run here")
+@pytest.mark.parametrize(
+    ("name", "offers"),
+    [("marian", True), ("m2m100", True), ("mbart50", True), ("t5", False), ("mt5", False)],
+)
+def test_a_step_of_no_rows_makes_normalisers(
+    name: str, offers: bool, exported: Callable[[str], Any]
+) -> None:
+    """Rows that run go on. Attention with a bias is a standard operator, which wants a row."""
+    bundle = read_bundle(exported(name).folder)
+    sessions = open_session(bundle.folder / "decoder_step.int8.native.onnx", "cpu", 1)
+    widths = [each.shape[1] for each in sessions.get_inputs() if each.name == "unscored"]
+    assert bool(widths) == offers
+    engine, source = _engine(bundle, "int8.native"), _sources(bundle)[0]
+    expected = _decode(engine, bundle, [source])
+    engine.join([source.ids], [1])
+    for width in widths:
+        zeros = np.zeros(width, np.float32)
+        first, second = engine.normalisers([zeros, zeros])
+        assert first == second
+        assert 0 < first <= math.log(bundle.dimensions.vocabulary_size) + 1
+    engine.clear()
+    assert _decode(engine, bundle, [source]) == expected
 
 
 @pytest.mark.skipif(kernels.library() is None, reason="the server's operators cannot run here")

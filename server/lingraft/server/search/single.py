@@ -89,9 +89,11 @@ class SingleSearch:
         """Makes log-probabilities of logits; those of given pieces stay 0."""
         logprobs, first = self._logprobs, len(self._given)
         for place, normaliser in zip(places, normalisers, strict=True):
-            if place >= first:
+            if first <= place < len(logprobs):  # the last step may have found everything banned
                 logprobs[place] = float(np.float32(logprobs[place]) - normaliser)
-        self._score = sum(logprobs, 0.0)
+        self._score = 0.0
+        for each in logprobs:  # in this order and no other way, for the same bits
+            self._score += each
 
     def inputs(self) -> Sequence[int]:
         """The last piece."""

@@ -137,7 +137,8 @@ def is_copy(source: str, output: str) -> bool:
 
 def _lettered(text: str) -> list[str]:
     """Words with a letter, addresses left out."""
-    words = [word for word in text.casefold().split() if any(map(str.isalpha, word))]
+    text = text.casefold()
+    words = [word for word in text.split() if any(map(str.isalpha, word))]
     signs = [sign for sign in _OF_ADDRESSES if sign in text]  # nearly always none
     return [word for word in words if not any(sign in word for sign in signs)] if signs else words
 

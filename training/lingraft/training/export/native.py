@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
@@ -116,16 +117,28 @@ class _Rewriter(Rewriting):
         return node.input[1] == "lm_head.weight" and "top_ids" in self.outputs
 
     def _best_pieces(self, node: onnx.NodeProto) -> None:
-        """BestPieces; and what lets probabilities come later, the hidden states they are of."""
+        """BestPieces; and what lets probabilities come later, the hidden states they are of.
+
+        That takes steps of no rows, on which a standard `GroupQueryAttention` divides by zero.
+        """
         _, bias = self.bias(node)
-        weights = self.packed(node.input[1])
-        self.rename(node.input[0], HIDDEN)
+        weights, width = self.packed(node.input[1]), self.constants[node.input[1]].dims[0]
         for name in ("top_ids", "top_logprobs"):
             self.outputs_from(self.makers[name])
-        inputs = [HIDDEN, *weights, bias, "top_k", UNSCORED]
-        outputs = ["top_ids", "top_logprobs", NORMALISERS, OWING]
-        self.own(self.makers["top_logprobs"], "BestPieces", inputs, outputs)
-        width = self.constants[node.input[1]].dims[0]
+        made = ["top_ids", "top_logprobs", NORMALISERS, OWING]
+        if any(self._is_standard_attention(each) for each in self.graph.node):
+            nobody = self.constant("native.nobody", np.zeros((0, width), np.float32))
+            inputs = [node.input[0], *weights, bias, "top_k", nobody]
+        else:
+            self.rename(node.input[0], HIDDEN)
+            inputs = [HIDDEN, *weights, bias, "top_k", UNSCORED]
+            self._declare_late(width)
+        self.own(self.makers["top_logprobs"], "BestPieces", inputs, made)
+
+    def _is_standard_attention(self, node: onnx.NodeProto) -> bool:
+        return node.op_type == "GroupQueryAttention" and node.name not in self.replaced
+
+    def _declare_late(self, width: int) -> None:
         self.declare(self.graph.input, UNSCORED, TensorProto.FLOAT, ["P", width])
         self.declare(self.graph.output, HIDDEN, TensorProto.FLOAT, ["B", width])
         self.declare(self.graph.output, NORMALISERS, TensorProto.FLOAT, ["P"])
