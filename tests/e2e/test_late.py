@@ -90,7 +90,7 @@ def found(engine: Any, options: Sequence[SearchOptions]) -> list[tuple[Found, ..
     queue: WorkQueue[Source, Decoded] = WorkQueue(100, 1.0, Metrics())
     capacity = Capacity(8, 10_000, 10**9, engine.footprint)
     batch = ContinuousBatch(engine, queue, capacity, Metrics())
-    entries = []
+    entries: list[Entry[Source, Decoded]] = []
     for index, each in enumerate(options):
         ids = (*range(20 + index, 26 + index), EOS)
         source = Source(

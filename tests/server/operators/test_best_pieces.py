@@ -84,7 +84,9 @@ def uneven(random: np.random.Generator) -> Array:
 
 def single(random: np.random.Generator) -> Array:
     """One value alone."""
-    return np.eye(K)[random.integers(K)] * random.choice([-1, 1])
+    values = np.zeros(K)
+    values[random.integers(K)] = random.choice([-1, 1])
+    return values
 
 
 @pytest.mark.parametrize("best", [1, 3, 8])
@@ -104,7 +106,8 @@ def test_one_rows_best_pieces_are_the_same_when_their_probabilities_may_come_lat
         x = draw(random)[None].astype(np.float32)
         ids, logprobs, _, owing = best_pieces(layer, x, best)
         late_ids, logits, none, owes = best_pieces(layer, x, -best)
-        assert (owing, owes) == (0, 0 if instructions == "avx2" else 1)
+        assert owing.item() == 0
+        assert owes.item() == (0 if instructions == "avx2" else 1)
         assert none.shape == (0,)
         assert late_ids.tolist() == ids.tolist()
         normaliser = best_pieces(layer, x, 1, unscored=x)[2] if owes else np.zeros(1, np.float32)

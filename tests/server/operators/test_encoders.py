@@ -89,9 +89,9 @@ def test_packed_attention_is_dense_attention_with_its_layers_in_one(
     layers = three_layers(random, HEADS * size)
     x = random.standard_normal((sum(lengths), K)).astype(np.float32)
     packed = {n: np.concatenate([layers[n + part] for part in "qkv"], axis=-1) for n in "wsb"}
-    feeds = {"x": x, "l": np.array(lengths, np.int64)}
-    attributes = {"heads": HEADS, "first": first}
-    (contexts,) = run("PackedAttention", feeds, packed, "x w s b l", **attributes)
+    feeds: dict[str, Array] = {"x": x, "l": np.array(lengths, np.int64)}
+    order = "x w s b l"
+    (contexts,) = run("PackedAttention", feeds, packed, order, heads=HEADS, first=first)
     np.testing.assert_array_equal(contexts, attention(x, layers, lengths, first))
 
 
