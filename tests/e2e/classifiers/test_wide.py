@@ -135,12 +135,12 @@ def test_a_text_has_the_same_logits_beside_longer_ones(
     np.testing.assert_allclose(together, alone, atol=tolerance)
 
 
-def test_the_table_takes_a_byte_a_logit_and_a_scale_a_row(bundle: Bundle) -> None:
+def test_the_table_takes_a_byte_a_logit_and_a_scale_a_label(bundle: Bundle) -> None:
     """Once for both int8 graphs; the twin refers to it."""
     graph = onnx.load(bundle.folder / "classifier.int8.onnx")
     sizes = {tensor.name: len(tensor.raw_data) for tensor in graph.graph.initializer}
     assert sizes["ngrams.weight.int8"] == NGRAMS.buckets * len(CLASSES)
-    assert sizes["ngrams.weight.scale"] == NGRAMS.buckets * 4
+    assert sizes["ngrams.weight.scale"] == len(CLASSES) * 4
     assert "ngrams.weight" not in sizes
     twin = bundle.folder / "classifier.int8.native.onnx"
     assert twin.stat().st_size < sizes["ngrams.weight.int8"]
