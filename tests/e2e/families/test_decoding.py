@@ -164,8 +164,8 @@ def test_a_step_of_no_rows_makes_normalisers(
 ) -> None:
     """Rows that run go on. Attention with a bias is a standard operator, which wants a row."""
     bundle = read_bundle(exported(name).folder)
-    sessions = open_session(bundle.folder / "decoder_step.int8.native.onnx", "cpu", 1)
-    widths = [each.shape[1] for each in sessions.get_inputs() if each.name == "unscored"]
+    session = open_session(bundle.folder / "decoder_step.int8.native.onnx", "cpu", 1)
+    widths = [each.shape[1] for each in session.get_inputs() if each.name == "unscored"]
     assert bool(widths) == offers
     engine, source = _engine(bundle, "int8.native"), _sources(bundle)[0]
     expected = _decode(engine, bundle, [source])

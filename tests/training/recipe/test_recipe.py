@@ -293,8 +293,10 @@ def test_data_lies_beside_the_project_unless_said_otherwise(
 
 
 def test_a_setting_that_would_do_nothing_is_refused(faults: Faults) -> None:
-    """Thresholds are for labels, and nobody explains a classifier yet."""
+    """Thresholds are for labels; nobody explains a classifier yet; even is of naive Bayes."""
     (found,) = faults(GRAFT + '\n[calibration.thresholds]\nlabel = "spam"\n')
     assert "calibration: thresholds belong to a classifier's labels" in found
     (found,) = faults(CLASSIFY + "\n[explanation]\n")
     assert "explanation: is not a setting of a recipe" in found
+    (found,) = faults(CLASSIFY + "\n[wide]\neven = true\n")
+    assert "wide.even: is a setting of naive Bayes" in found

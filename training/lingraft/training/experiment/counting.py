@@ -9,7 +9,7 @@ N texts, C labels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +25,6 @@ from lingraft.training.experiment.squares import classes
 from lingraft.training.experiment.tallies import Csr, Rows, rarity, tally
 from lingraft.training.models.wide import WideTable
 from lingraft.training.recipe.recipes import ClassifyRecipe
-from lingraft.training.recipe.wide import Wide
 from lingraft.training.vocabulary.codec import Codec
 from lingraft.training.vocabulary.ngrams import NGrams
 from lingraft.training.vocabulary.spelling import spelling_of
@@ -82,9 +81,10 @@ def count_letters(recipe: ClassifyRecipe, codec: Codec, labels: Labels) -> Count
     select = tally(encode_rows(codec, labels.select, limit), words)
     truth, wanted = labels.indices(labels.train), labels.indices(labels.select)
     bayes = complement(train, truth, even=recipe.wide.even) if recipe.wide.bayes else None
+    regression = _least_squares if recipe.wide.squares else _logistic
     fitted, trials = [], []
-    for inverse_penalty in _penalties(recipe.wide):
-        fitted.append(_regression(recipe.wide, train, truth, inverse_penalty))
+    for inverse_penalty, rows in regression(train, truth, len(labels.names)):
+        fitted.append(rows)
         if bayes is not None:
             share = _spread(select @ fitted[-1]) / _spread(select @ bayes)
             fitted[-1] = fitted[-1] + recipe.wide.bayes * share * bayes
@@ -92,26 +92,30 @@ def count_letters(recipe: ClassifyRecipe, codec: Codec, labels: Labels) -> Count
         score = f1_score(wanted, guesses, average="macro", zero_division=0.0)
         trials.append((inverse_penalty, 100 * float(score)))
     best = max(range(len(trials)), key=lambda i: trials[i][1])
-    rows = bridged(recipe, labels, codec, words, fitted[best].astype(np.float32))
-    return Counted(words, rows, trials[best][0], tuple(trials))
+    whole = bridged(recipe, labels, codec, words, fitted[best].astype(np.float32))
+    return Counted(words, whole, trials[best][0], tuple(trials))
 
 
-def _penalties(wide: Wide) -> tuple[float, ...]:
-    """What is tried: a square grows faster than a logistic loss, and is held back more."""
-    return _INVERSE_PENALTIES_OF_SQUARES if wide.squares else _INVERSE_PENALTIES
+# Inverse penalties in turn, each with the rows [buckets, C] of a regression that was held back so
+# far, every label counting alike.
+_Fits = Iterator[tuple[float, Floats]]
 
 
-def _regression(wide: Wide, counts: Csr, labels: Sequence[int], inverse_penalty: float) -> Floats:
-    """Rows [buckets, C] of least squares or of logistic regression, every label counting alike."""
-    found = max(labels) + 1
-    if wide.squares:
-        return classes(counts, labels, found, 1 / inverse_penalty).astype(np.float64)
+def _logistic(counts: Csr, labels: Sequence[int], names: int) -> _Fits:
     scarce = rarity(counts)
-    model = LogisticRegression(
-        C=inverse_penalty, max_iter=_ITERATIONS, class_weight="balanced", fit_intercept=False
-    )
-    model.fit(counts * scarce, labels)
-    return _rows(model, found) * scarce[:, None]
+    weighed = counts * scarce
+    for inverse_penalty in _INVERSE_PENALTIES:
+        model = LogisticRegression(
+            C=inverse_penalty, max_iter=_ITERATIONS, class_weight="balanced", fit_intercept=False
+        )
+        yield inverse_penalty, _rows(model.fit(weighed, labels), names) * scarce[:, None]
+
+
+def _least_squares(counts: Csr, labels: Sequence[int], names: int) -> _Fits:
+    """A square grows faster than a logistic loss, and is held back more."""
+    for inverse_penalty in _INVERSE_PENALTIES_OF_SQUARES:
+        rows = classes(counts, labels, names, 1 / inverse_penalty)
+        yield inverse_penalty, rows.astype(np.float64)
 
 
 def _spread(logits: Floats) -> float:

@@ -139,10 +139,11 @@ class _Rewriter(Rewriting):
         return node.op_type == "GroupQueryAttention" and node.name not in self.replaced
 
     def _declare_late(self, width: int) -> None:
-        self.declare(self.graph.input, UNSCORED, TensorProto.FLOAT, ["P", width])
-        self.declare(self.graph.output, HIDDEN, TensorProto.FLOAT, ["B", width])
-        self.declare(self.graph.output, NORMALISERS, TensorProto.FLOAT, ["P"])
-        self.declare(self.graph.output, OWING, TensorProto.INT64, [1])
+        declared, real = helper.make_tensor_value_info, TensorProto.FLOAT
+        self.graph.input.append(declared(UNSCORED, real, ["P", width]))
+        self.graph.output.append(declared(HIDDEN, real, ["B", width]))
+        self.graph.output.append(declared(NORMALISERS, real, ["P"]))
+        self.graph.output.append(declared(OWING, TensorProto.INT64, [1]))
         self.outputs |= {HIDDEN, NORMALISERS, OWING}
 
     def _attention(self, node: onnx.NodeProto) -> None:

@@ -95,10 +95,6 @@ class Rewriting:
                         names[place] = name
         self.makers[name], self.users[name] = self.makers.pop(value), self.users.pop(value)
 
-    def declare(self, values: Any, name: str, kind: int, shape: list[str | int]) -> None:
-        """An input or output of the graph that standard graphs do not have."""
-        values.append(helper.make_tensor_value_info(name, kind, shape))
-
     def only_user(self, node: onnx.NodeProto) -> onnx.NodeProto | None:
         """What alone uses a node's result; None where there is more, or it is an output."""
         users = self.users[node.output[0]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from lingraft.training.recipe.settings import Buckets, Orders, Pairs, Positive, Strict
 
@@ -35,7 +35,7 @@ class Wide(Strict):
 
     orders: Orders = 5
     bits: Buckets = 17
-    # What complement naive Bayes counts for in the table, against logistic regression of the same
+    # What complement naive Bayes counts for in the table, against the regression of the same
     # spread: it weighs every n-gram by itself, so that a few texts mislead it less.
     bayes: Annotated[float, Field(ge=0)] = 0.0
     even: bool = False  # naive Bayes speaks of a label with few texts as loudly as of the others
@@ -45,3 +45,10 @@ class Wide(Strict):
     # The table is all that counts: a bundle has no encoder, and the parent lends its pieces alone.
     alone: bool = False
     bridge: Bridge | None = None  # unset: languages without labels have what words they share
+
+    @field_validator("even")
+    @classmethod
+    def _has_bayes(cls, even: bool, info: ValidationInfo) -> bool:
+        if even and not info.data.get("bayes", 1):
+            raise ValueError("is a setting of naive Bayes, which counts for nothing: set bayes too")
+        return even
