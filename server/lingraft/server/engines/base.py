@@ -33,8 +33,26 @@ class Step:
     unscored: Floats | None = None
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What holds of the coming steps of a row that is alone.
+
+    Each takes the best of its `candidates` that is none of `banned`. No more than `steps` of them,
+    and none after `eos` was taken or where all candidates are banned.
+    """
+
+    steps: int
+    candidates: int
+    banned: frozenset[int]
+    eos: int
+
+
 class TranslationEngine(Protocol):
     """An encoder and a decoder step over rows that stand in slots 0 to B-1."""
+
+    @property
+    def goes_ahead(self) -> bool:
+        """Whether there is `ahead`."""
 
     @property
     def pads(self) -> bool:
@@ -54,6 +72,14 @@ class TranslationEngine(Protocol):
         """One decoder step for all B rows: `input_ids` [B] is the last piece of each.
 
         late: whether probabilities may come later, if that is faster (`Step.unscored`).
+        """
+
+    def ahead(self, piece: int, plan: Plan, halt: NDArray[np.int32]) -> Sequence[Step]:
+        """Some steps of the one row that is there, late where that is faster, one at least.
+
+        `piece` is the row's last one; each further step is given the piece that the one before
+        took. Ends when the plan does, and with the step that it is at once another thread has set
+        `halt` [1], 0 before, to another number.
         """
 
     def normalisers(self, unscored: Sequence[Floats]) -> Sequence[np.float32]:
