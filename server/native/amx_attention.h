@@ -103,11 +103,11 @@ LINGRAFT_TILES inline void multiply_pairs(const Bfloat* rows, int64_t stride, co
   _tile_loadd(4, rows, stride * sizeof(Bfloat));
   _tile_loadd(5, rows + kTile * stride, stride * sizeof(Bfloat));
   _tile_loadd(6, left, 64);
-  _tile_loadd(7, right, 64);
   _tile_dpbf16ps(0, 4, 6);
-  _tile_dpbf16ps(1, 4, 7);
   _tile_dpbf16ps(2, 5, 6);
-  _tile_dpbf16ps(3, 5, 7);
+  _tile_loadd(6, right, 64);
+  _tile_dpbf16ps(1, 4, 6);
+  _tile_dpbf16ps(3, 5, 6);
 }
 
 LINGRAFT_TILES inline void store_tiles(float* out, int64_t stride) {
@@ -188,7 +188,7 @@ struct Head {
 LINGRAFT_TILES void attend_text(const TextCall& call) {
   thread_local Head head;
   head.make_room(call);
-  keep_tiles(kTile);
+  keep_tiles(kRowsAtOnce);
   const int64_t width = call.heads * call.size;
   const float scale = 1.44269504f / std::sqrt(float(call.size));
   for (int64_t h = 0; h < call.heads; ++h) {

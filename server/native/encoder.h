@@ -195,43 +195,21 @@ class DenseHalves {
 class FeedForward {
  public:
   FeedForward(const ort::Api& api, const ort::KernelInfo* info)
-      : api_(api),
-        up_(packed(api, info, 1)),
-        down_(packed(api, info, 4)),
-        activation_(activation(api, info)),
-        epsilon_(api.real(info, "epsilon")) {
-    if (up_.n != down_.k || up_.k != down_.n) throw std::runtime_error("layers that do not fit");
-  }
+      : api_(api), layers_(api, info, 1), epsilon_(api.real(info, "epsilon")) {}
 
   void compute(ort::Context* context) const {
     const ort::Value* input = api_.input(context, 0);
     const std::vector<int64_t> sizes = api_.shape(input);
-    if (sizes.empty() || sizes.back() != up_.k) throw std::runtime_error("x has not K columns");
-    const int64_t rows = row_count(sizes), width = up_.k;
-    const float* x = api_.data<float>(input);
-    const float* gamma = api_.data<float>(api_.input(context, 7));
-    const float* beta = api_.data<float>(api_.input(context, 8));
-    float* y = api_.output<float>(context, 0, sizes);
-    const int64_t parts = std::max<int64_t>((rows + kMostRows - 1) / kMostRows, 1);
-    const int64_t part = (rows + parts * kRowsAtOnce - 1) / (parts * kRowsAtOnce) * kRowsAtOnce;
-    thread_local std::vector<float> room;
-    float* hidden = aligned(room, part * up_.n);
-    for (int64_t begin = 0; begin < rows; begin += part) {
-      const int64_t count = std::min(rows - begin, part);
-      const float* from = x + begin * width;
-      float* out = y + begin * width;
-      dense(api_, context, from, count, up_, activation_, hidden);
-      dense(api_, context, hidden, count, down_, kNone, out);
-      add_and_norm(out, from, gamma, beta, count, width, epsilon_);
-    }
+    if (sizes.empty() || sizes.back() != layers_.width()) throw std::runtime_error("x has not K columns");
+    layers_.compute(api_, context, api_.data<float>(input), row_count(sizes),
+                    api_.data<float>(api_.input(context, 7)),
+                    api_.data<float>(api_.input(context, 8)), epsilon_,
+                    api_.output<float>(context, 0, sizes));
   }
 
  private:
-  static constexpr int64_t kMostRows = 320;
-
   ort::Api api_;
-  Weights up_, down_;
-  int64_t activation_;
+  FeedForwardLayers layers_;
   float epsilon_;
 };
 

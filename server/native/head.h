@@ -9,41 +9,49 @@
 
 namespace lingraft {
 
-// BestPieces: as Dense with x [R,K], then top_k int64 [1] and unscored float [P,K] -> ids int64
-// [R,top_k], natural logarithms of probability float [R,top_k], best first; normalisers float [P] of
-// the rows `unscored`; owing int64 [1]. Logits are never written to memory.
-//
-// A negative top_k allows logits in place of logarithms of probability: owing is 1 then, and who wants
-// these has to take off the row's normaliser, which a later call gives for its x in `unscored`. For one
-// row that is faster, since not all columns have to be multiplied (screen.h), and the bits are the same.
-class BestPieces {
+// Its weights, scale and bias are the inputs from `first` on. Logits are never written to memory.
+class OutputLayer {
  public:
-  BestPieces(const ort::Api& api, const ort::KernelInfo* info)
-      : api_(api), weights_(packed(api, info)) {
+  OutputLayer(const ort::Api& api, const ort::KernelInfo* info, size_t first)
+      : api_(api), weights_(packed(api, info, first)) {
     if (kernels().foresee != nullptr) screen_ = Screen::of(weights_);
   }
 
-  void compute(ort::Context* context) const {
-    const ort::Value *input = api_.input(context, 0), *late = api_.input(context, 5);
-    const int64_t rows = row_count(api_.shape(input)), asked = *api_.data<int64_t>(api_.input(context, 4));
-    const int64_t wanted = std::clamp<int64_t>(std::abs(asked), 1, weights_.n);
-    const bool owing = asked < 0 && rows == 1 && screen_.is_there() && kernels().foresee != nullptr;
-    *api_.output<int64_t>(context, 3, {1}) = owing ? 1 : 0;
-    int64_t* ids = api_.output<int64_t>(context, 0, {rows, wanted});
-    float* logprobs = api_.output<float>(context, 1, {rows, wanted});
-    const float* x = api_.data<float>(input);
-    const std::vector<Best> found = owing ? screened(context, x, size_t(wanted))
-                                          : searched(context, x, rows, size_t(wanted));
+  int64_t width() const { return weights_.k; }
+  int64_t wanted(int64_t asked) const { return std::clamp<int64_t>(std::abs(asked), 1, weights_.n); }
+
+  // Whether rows get logits in place of logarithms of probability: `asked` below 0 allows it, and for one
+  // row it is faster, since not all columns have to be multiplied (screen.h). The bits are the same.
+  bool owes(int64_t asked, int64_t rows) const {
+    return asked < 0 && rows == 1 && screen_.is_there() && kernels().foresee != nullptr;
+  }
+
+  // The `wanted(asked)` best pieces of each row x [rows,K]: ids and logprobs [rows,wanted], best first.
+  void find(ort::Context* context, const float* x, int64_t rows, int64_t asked, int64_t* ids,
+            float* logprobs) const {
+    const int64_t count = wanted(asked);
+    const bool owing = owes(asked, rows);
+    const std::vector<Best> found = owing ? screened(context, x, size_t(count))
+                                          : searched(context, x, rows, size_t(count));
     for (int64_t row = 0; row < rows; ++row) {
       const Best& best = found[row];
-      if (int64_t(best.pieces.size()) < wanted) throw std::runtime_error("logits are not numbers");
+      if (int64_t(best.pieces.size()) < count) throw std::runtime_error("logits are not numbers");
       const float normaliser = owing ? 0 : normaliser_of(best);
-      for (int64_t k = 0; k < wanted; ++k) {
-        ids[row * wanted + k] = best.pieces[k].second;
-        logprobs[row * wanted + k] = best.pieces[k].first - normaliser;
+      for (int64_t k = 0; k < count; ++k) {
+        ids[row * count + k] = best.pieces[k].second;
+        logprobs[row * count + k] = best.pieces[k].first - normaliser;
       }
     }
-    normalise(context, api_.data<float>(late), row_count(api_.shape(late)));
+  }
+
+  // What is to be taken off the logits of rows x [rows,K].
+  void normalise(ort::Context* context, const float* x, int64_t rows, float* normalisers) const {
+    if (rows == 0) return;
+    const std::vector<Best> found = searched(context, x, rows, 1);
+    for (int64_t row = 0; row < rows; ++row) {
+      if (found[row].pieces.empty()) throw std::runtime_error("logits are not numbers");
+      normalisers[row] = normaliser_of(found[row]);
+    }
   }
 
  private:
@@ -52,16 +60,6 @@ class BestPieces {
 
   static float normaliser_of(const Best& best) {
     return best.pieces.front().first + float(std::log(best.all));
-  }
-
-  void normalise(ort::Context* context, const float* x, int64_t rows) const {
-    float* normalisers = api_.output<float>(context, 2, {rows});
-    if (rows == 0) return;
-    const std::vector<Best> found = searched(context, x, rows, 1);
-    for (int64_t row = 0; row < rows; ++row) {
-      if (found[row].pieces.empty()) throw std::runtime_error("logits are not numbers");
-      normalisers[row] = normaliser_of(found[row]);
-    }
   }
 
   // The best of all columns.
@@ -141,6 +139,32 @@ class BestPieces {
   ort::Api api_;
   Weights weights_;
   Screen screen_;
+};
+
+// BestPieces: as Dense with x [R,K], then top_k int64 [1] and unscored float [P,K] -> ids int64
+// [R,top_k], natural logarithms of probability float [R,top_k], best first; normalisers float [P] of
+// the rows `unscored`; owing int64 [1].
+//
+// A negative top_k allows logits in place of logarithms of probability: owing is 1 then, and who wants
+// these has to take off the row's normaliser, which a later call gives for its x in `unscored`.
+class BestPieces {
+ public:
+  BestPieces(const ort::Api& api, const ort::KernelInfo* info) : api_(api), layer_(api, info, 1) {}
+
+  void compute(ort::Context* context) const {
+    const ort::Value *input = api_.input(context, 0), *late = api_.input(context, 5);
+    const int64_t rows = row_count(api_.shape(input)), asked = *api_.data<int64_t>(api_.input(context, 4));
+    const std::vector<int64_t> sizes = {rows, layer_.wanted(asked)};
+    *api_.output<int64_t>(context, 3, {1}) = layer_.owes(asked, rows) ? 1 : 0;
+    layer_.find(context, api_.data<float>(input), rows, asked,
+                api_.output<int64_t>(context, 0, sizes), api_.output<float>(context, 1, sizes));
+    const int64_t later = row_count(api_.shape(late));
+    layer_.normalise(context, api_.data<float>(late), later, api_.output<float>(context, 2, {later}));
+  }
+
+ private:
+  ort::Api api_;
+  OutputLayer layer_;
 };
 
 }  // namespace lingraft

@@ -1,17 +1,13 @@
 // Operators of the domain "lingraft", and their registration.
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 #include <exception>
 #include <limits>
 
+#include "decoder.h"
 #include "encoder.h"
-#include "head.h"
 
 namespace lingraft {
 namespace {
-
-constexpr int64_t kTaskRows = 16;      // rows of one query that one task attends for
 
 // Dense: x float [..,K], weights int8 [K,N], scale float [N], bias float [N] -> float [..,N].
 // DenseNorm: further residual [..,N], gamma [N], beta [N]; LayerNorm(residual + x W + b).
@@ -55,16 +51,6 @@ struct DenseNorm : Dense {
 struct DensePlain : Dense {
   DensePlain(const ort::Api& api, const ort::KernelInfo* info) : Dense(api, info, false) {}
 };
-
-// Calls use(begin, end) for all rows, kTaskRows in a task.
-template <typename Use>
-void for_rows(const ort::Api& api, const ort::Context* context, int64_t rows, Use use) {
-  auto task = [&](size_t index) {
-    const int64_t begin = int64_t(index) * kTaskRows;
-    use(begin, std::min(begin + kTaskRows, rows));
-  };
-  api.parallel(context, size_t((rows + kTaskRows - 1) / kTaskRows), task);
-}
 
 // CrossAttention: query float [B,H*D] scaled already, key and value float16 [G,S,H*D], lengths int64
 // [B] -> context [B,H*D], shares [B,S]: their mean over heads. Row b looks at source b / (B / G).
@@ -120,11 +106,8 @@ class SelfAttention {
     SelfCall call{api_.data<float>(packed), api_.data<int32_t>(api_.input(context, 3)),
                   api_.output<float>(context, 0, {rows, width}), {},
                   heads_, room, head_size(width, heads_)};
-    const size_t bytes = size_t(rows * room * width) * sizeof(Half);
     for (size_t part = 0; part < 2; ++part) {
-      const Half* past = api_.data<Half>(api_.input(context, 1 + part));
-      call.cache[part] = api_.output<Half>(context, 1 + part, cache);
-      if (call.cache[part] != past) std::memcpy(call.cache[part], past, bytes);
+      call.cache[part] = renewed(api_, context, 1 + part, 1 + part);
     }
     for_rows(api_, context, rows, [&](int64_t begin, int64_t end) {
       kernels().attend_past(call, begin, end);
@@ -168,6 +151,10 @@ LINGRAFT_EXPORT ort::Status* RegisterCustomOps(ort::SessionOptions* options, con
   static Operator<FeedForward> feed_forward(
       "FeedForward", {kFloat, kInt8, kFloat, kFloat, kInt8, kFloat, kFloat, kFloat, kFloat},
       {kFloat});
+  // Behind the fixed ones: constants and caches of all layers, and the caches of the past.
+  static Operator<Decoder> decoder(
+      "Decoder", {kInt64, kInt32, kInt64, kInt64, kFloat, kInt64, kInt32, ort::kAny},
+      {kInt64, kFloat, kFloat, kFloat, kInt64, kInt64, kFloat, kHalf}, ort::kVariadic);
   const ort::Table table = base->table(ort::kApiVersion);
   if (table == nullptr) return nullptr;  // older than 1.17: the graph then names what is missing
   const ort::Api api(table);
@@ -182,7 +169,8 @@ LINGRAFT_EXPORT ort::Status* RegisterCustomOps(ort::SessionOptions* options, con
                                     static_cast<const ort::CustomOp*>(&self),
                                     static_cast<const ort::CustomOp*>(&encoder),
                                     static_cast<const ort::CustomOp*>(&attention),
-                                    static_cast<const ort::CustomOp*>(&feed_forward)}) {
+                                    static_cast<const ort::CustomOp*>(&feed_forward),
+                                    static_cast<const ort::CustomOp*>(&decoder)}) {
       api.call(ort::kDomainAdd, domain, op);
     }
     api.call(ort::kAddDomain, options, domain);

@@ -47,7 +47,8 @@ enum Position : size_t {
   kParallelFor = 274,
 };
 
-enum Element : int32_t { kFloat = 1, kInt8 = 3, kInt32 = 6, kInt64 = 7, kHalf = 10 };
+enum Kind : int32_t { kRequired = 0, kOptional = 1, kVariadic = 2 };  // of an input or output
+enum Element : int32_t { kAny = 0, kFloat = 1, kInt8 = 3, kInt32 = 6, kInt64 = 7, kHalf = 10 };
 
 // struct OrtCustomOp of operators' version 16.
 struct CustomOp {
@@ -61,7 +62,7 @@ struct CustomOp {
   size_t (*output_count)(const CustomOp*);
   void (*compute)(void*, Context*);
   void (*destroy)(void*);
-  int32_t (*input_kind)(const CustomOp*, size_t);   // 0: required, 1: optional
+  int32_t (*input_kind)(const CustomOp*, size_t);
   int32_t (*output_kind)(const CustomOp*, size_t);
   int32_t (*input_memory)(const CustomOp*, size_t);
   int32_t (*variadic_input_least)(const CustomOp*);

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lingraft.server.bundle import Dimensions
-from lingraft.server.engines.base import Step
+from lingraft.server.engines.ahead import Ahead, steps_of
+from lingraft.server.engines.base import Plan, Step
 from lingraft.server.engines.cache import (
     Cache,
     HostMemory,
@@ -65,7 +66,8 @@ class OnnxTranslator:
         self._cross_names = [name for pair in _pairs(dimensions, "cross_") for name in pair]
         self._past_names = [name for pair in _pairs(dimensions, "") for name in pair]
         self._check(graphs)
-        self.pads, self._late = pads(graphs.encoder), Late(graphs.decoder)
+        self.pads = pads(graphs.encoder)
+        self._late, self._ahead = Late(graphs.decoder), Ahead(graphs.decoder)
         past, keys, values = self._layouts()
         self.footprint = Footprint(past, keys, values, self._blocks)
         self._past = self._memory.cache(past)
@@ -73,7 +75,7 @@ class OnnxTranslator:
         self._slots = Slots()
         self._input_ids: NDArray[np.int64] = np.zeros(0, np.int64)
         self._total_length, self._top_k = np.zeros(1, np.int32), np.zeros(1, np.int64)
-        self._bound: dict[tuple[int, int], _Bound] = {}  # by rows and candidates
+        self._bound: dict[tuple[int, int, int], _Bound] = {}  # by rows, candidates and steps
 
     @property
     def allocated(self) -> int:
@@ -101,17 +103,8 @@ class OnnxTranslator:
         K is `candidates`, but no more than there are pieces. late: whether probabilities may come
         later, if that is faster.
         """
-        rows, slots = len(self._slots), self._slots.of_rows
-        if len(input_ids) != rows or not rows:
-            raise ValueError(f"{len(input_ids)} ids for {rows} rows")
-        total = self._slots.longest_past + 1
-        if total > self._past.length:
-            self._fit(rows, self._slots.longest_source, total)
-        best = min(candidates, self._dimensions.vocabulary_size)
-        self._input_ids[slots] = input_ids
         late = late and self._late.offered
-        self._total_length[0], self._top_k[0] = total, -best if late else best
-        bound = self._bound.get((rows, best)) or self._bind(rows, best)
+        bound = self._prepared(input_ids, candidates, late, 1)
         self._run(bound)
         self._slots.advance()
         by_row = self._slots.by_row
@@ -119,6 +112,23 @@ class OnnxTranslator:
         unscored = by_row(bound.hidden).copy() if late and self._late.owing[0] else None
         ids, logprobs = by_row(bound.ids).tolist(), by_row(bound.logprobs).tolist()
         return Step(ids, logprobs, alignment, unscored)
+
+    @property
+    def goes_ahead(self) -> bool:
+        """Whether there is `ahead`."""
+        return self._ahead.offered
+
+    def ahead(self, piece: int, plan: Plan, halt: NDArray[np.int32]) -> Sequence[Step]:
+        """Some steps of the one row that is there (`TranslationEngine.ahead`)."""
+        if len(self._slots) != 1:
+            raise ValueError(f"{len(self._slots)} rows cannot go ahead, only one")
+        bound = self._prepared([piece], plan.candidates, True, plan.steps)
+        self._ahead.bind_plan(bound.binding, plan, halt)
+        self._run(bound)
+        made = self._ahead.made
+        self._slots.advance(made)
+        hidden = bound.hidden.copy() if self._late.owing[0] else None
+        return list(steps_of(made, bound.ids, bound.logprobs, hidden))
 
     def normalisers(self, unscored: Sequence[NDArray[np.float32]]) -> Sequence[np.float32]:
         """What is to be taken off the logits of rows, each one of a `Step.unscored`."""
@@ -142,6 +152,21 @@ class OnnxTranslator:
     def clear(self) -> None:
         """Takes out all rows."""
         self._slots.clear()
+
+    def _prepared(
+        self, input_ids: Sequence[int], candidates: int, late: bool, steps: int
+    ) -> _Bound:
+        """Everything in place for so many steps of all rows."""
+        rows = len(self._slots)
+        if len(input_ids) != rows or not rows:
+            raise ValueError(f"{len(input_ids)} ids for {rows} rows")
+        total = self._slots.longest_past + steps
+        if total > self._past.length:
+            self._fit(rows, self._slots.longest_source, total)
+        best = min(candidates, self._dimensions.vocabulary_size)
+        self._input_ids[self._slots.of_rows] = input_ids
+        self._total_length[0], self._top_k[0] = total, -best if late else best
+        return self._bound.get((rows, best, steps)) or self._bind(rows, best, steps)
 
     def _check(self, graphs: TranslationGraphs) -> None:
         rows = ["input_ids", "past_lengths", "total_length", "source_lengths", "top_k"]
@@ -190,24 +215,25 @@ class OnnxTranslator:
     def _run(self, bound: _Bound) -> None:
         if self._memory.device != "cpu":
             # ONNX Runtime takes host values to a device when they are bound, not when it runs.
-            self._bind_rows(bound.binding, len(bound.ids))
+            self._bind_rows(bound.binding, len(self._slots))
         self._decoder.run_with_iobinding(bound.binding)
 
-    def _bind(self, rows: int, best: int) -> _Bound:
-        """Binds everything for so many rows and candidates, once while no address changes."""
+    def _bind(self, rows: int, best: int, steps: int) -> _Bound:
+        """Binds everything for so much at a time, once while no address changes."""
         if len(self._bound) >= _MOST_BOUND:
             self._bound.clear()
         pieces = self._keys.length if self._aligns else 0
-        bound = _Bound.make(self._decoder, rows, best, pieces, self._late)
+        bound = _Bound.make(self._decoder, rows, steps, best, pieces, self._late)
         binding, device = bound.binding, self._memory.device
         self._bind_rows(binding, rows)
+        self._ahead.bind(binding)
         for index, name in enumerate(self._cross_names):
             cache = self._values if index % 2 else self._keys
             _bind_part(binding.bind_input, name, device, cache, index // 2, rows)
         for part, name in enumerate(self._past_names):
             _bind_part(binding.bind_input, f"past_{name}", device, self._past, part, rows)
             _bind_part(binding.bind_output, f"present_{name}", device, self._past, part, rows)
-        self._bound[rows, best] = bound
+        self._bound[rows, best, steps] = bound
         return bound
 
     def _bind_rows(self, binding: Any, rows: int) -> None:
@@ -233,16 +259,21 @@ class _Bound:
     hidden: NDArray[np.float32]
 
     @classmethod
-    def make(cls, session: Any, rows: int, best: int, pieces: int, late: Late) -> _Bound:
-        """Outputs [B,K], the hidden states and, if `pieces` are named, the alignment [B,S]."""
-        binding = session.io_binding()
-        ids, logprobs = np.zeros((rows, best), np.int64), np.zeros((rows, best), np.float32)
+    def make(
+        cls, session: Any, rows: int, steps: int, best: int, pieces: int, late: Late
+    ) -> _Bound:
+        """Outputs [B,K], the hidden states and, if `pieces` are named, the alignment [B,S].
+
+        Where a row takes several steps, B counts these but for the alignment.
+        """
+        binding, answers = session.io_binding(), rows * steps
+        ids, logprobs = np.zeros((answers, best), np.int64), np.zeros((answers, best), np.float32)
         bind_array(binding.bind_output, "top_ids", ids)
         bind_array(binding.bind_output, "top_logprobs", logprobs)
         alignment = np.zeros((rows, pieces), np.float32) if pieces else None
         if alignment is not None:
             bind_array(binding.bind_output, "alignment", alignment)
-        return cls(binding, ids, logprobs, alignment, late.bind(binding, rows))
+        return cls(binding, ids, logprobs, alignment, late.bind(binding, answers))
 
 
 def _check_caches(graphs: TranslationGraphs, names: Sequence[str]) -> None:

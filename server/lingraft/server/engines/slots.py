@@ -79,10 +79,10 @@ class Slots:
         self.of_rows = np.zeros(0, np.intp)
         self._longest_past, self._in_order = 0, True
 
-    def advance(self) -> None:
-        """Every row has one position more."""
-        self.past[: len(self)] += 1
-        self._longest_past += 1
+    def advance(self, steps: int = 1) -> None:
+        """Every row has so many positions more."""
+        self.past[: len(self)] += steps
+        self._longest_past += steps
 
     def select(self, parents: Sequence[int]) -> Moves:
         """Row i goes on from row parents[i]; says what must be copied for that."""

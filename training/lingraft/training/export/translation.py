@@ -11,6 +11,7 @@ from lingraft.training.errors import ExportError
 from lingraft.training.export import parity
 from lingraft.training.export.bundle import Content, working_folder, write_bundle
 from lingraft.training.export.card import NO_NOTES, Notes, model_card
+from lingraft.training.export.decoder import whole_decoder
 from lingraft.training.export.facts import (
     CARD_FILE,
     PRECISION_NAMES,
@@ -169,6 +170,7 @@ def build_graphs(
             if precision == pb.PRECISION_INT8:
                 native = nativise(smaller)
                 tie_transposed(native)
+                whole_decoder(native)
                 store_twin(native, file, *files)
                 del native
             del smaller, changed
