@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lingraft.server.bundle import Dimensions
-from lingraft.server.engines.base import Step
+from lingraft.server.engines.base import Plan, Step
 from lingraft.server.engines.cache import (
     Cache,
     HostMemory,
@@ -76,6 +76,11 @@ class OnnxTranslator:
         self._bound: dict[tuple[int, int], _Bound] = {}  # by rows and candidates
 
     @property
+    def goes_ahead(self) -> bool:
+        """Whether there is `ahead`."""
+        return False
+
+    @property
     def allocated(self) -> int:
         """Bytes that the caches take now."""
         caches = (self._past, self._keys, self._values)
@@ -119,6 +124,10 @@ class OnnxTranslator:
         unscored = by_row(bound.hidden).copy() if late and self._late.owing[0] else None
         ids, logprobs = by_row(bound.ids).tolist(), by_row(bound.logprobs).tolist()
         return Step(ids, logprobs, alignment, unscored)
+
+    def ahead(self, piece: int, plan: Plan, halt: NDArray[np.int32]) -> Sequence[Step]:
+        """Is not called."""
+        raise NotImplementedError
 
     def normalisers(self, unscored: Sequence[NDArray[np.float32]]) -> Sequence[np.float32]:
         """What is to be taken off the logits of rows, each one of a `Step.unscored`."""
