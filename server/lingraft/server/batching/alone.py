@@ -81,7 +81,7 @@ class Alone:
         return plan if plan is not None and plan.steps > 1 else None
 
     def _most(self, left_s: float) -> int:
-        """Steps that end in the time that is left, at the pace of the last; at first it has none."""
+        """Steps that end in the time that is left, at the pace of the last; 0 before any."""
         if left_s >= _MOST_AHEAD * self._step_s:
             return _MOST_AHEAD
         return int(left_s / self._step_s) if left_s > 0 else 0
