@@ -15,6 +15,7 @@ from pathlib import Path
 
 import ctranslate2
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.layout import bundle_folder, ct2_folder
 from benchmarks.peer.batch import Ct2Batch
@@ -22,7 +23,7 @@ from lingraft.server.app import LingraftServer, translator
 from lingraft.server.batching import Decoded, Source, ThreadScheduler, WorkQueue
 from lingraft.server.bundle import Precision, read_bundle
 from lingraft.server.config import ServerConfig
-from lingraft.server.engines.base import Floats, Step
+from lingraft.server.engines.base import Floats, Plan, Step
 from lingraft.server.metrics import Metrics
 from lingraft.server.services import Registry, Translator
 
@@ -30,6 +31,7 @@ from lingraft.server.services import Registry, Translator
 class _NoEngine:
     """Stands where a translation model is made, and is never asked: its batch is put aside."""
 
+    goes_ahead = False
     pads = True
 
     def footprint(self, rows: int, source_tokens: int, target_tokens: int) -> int:
@@ -41,6 +43,10 @@ class _NoEngine:
         raise NotImplementedError
 
     def step(self, input_ids: Sequence[int], candidates: int, late: bool = False) -> Step:
+        """Is not called."""
+        raise NotImplementedError
+
+    def ahead(self, piece: int, plan: Plan, halt: NDArray[np.int32]) -> Sequence[Step]:
         """Is not called."""
         raise NotImplementedError
 

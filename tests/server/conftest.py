@@ -17,7 +17,7 @@ import pytest
 from lingraft.server.batching import Capacity, ContinuousBatch, Decoded, Entry, Source, WorkQueue
 from lingraft.server.bundle import Bundle, read_bundle
 from lingraft.server.config import ServerConfig
-from lingraft.server.engines.base import Step
+from lingraft.server.engines.base import Plan, Step
 from lingraft.server.metrics import Metrics
 from lingraft.server.search.base import Found
 
@@ -55,7 +55,7 @@ class EchoEngine:
         self.widest = 0
         self.broken: Callable[[Sequence[Sequence[int]]], bool] = lambda rows: False
 
-    pads = True
+    goes_ahead = pads = True
 
     def footprint(self, rows: int, source_tokens: int, target_tokens: int) -> int:
         """A byte for each position."""
@@ -82,6 +82,15 @@ class EchoEngine:
         self.rows = [(words, done + 1) for words, done in self.rows]
         self.steps += 1
         return Step(ids, [[-0.5] + [-9.0] * (candidates - 1)] * len(ids), None)
+
+    def ahead(self, piece: int, plan: Plan, halt: Any) -> list[Step]:
+        """Steps as they would be asked for one by one."""
+        steps: list[Step] = []
+        while True:
+            steps.append(self.step([piece], plan.candidates, late=True))
+            piece = next((each for each in steps[-1].ids[0] if each not in plan.banned), plan.eos)
+            if halt[0] or piece == plan.eos or len(steps) == plan.steps:
+                return steps
 
     def normalisers(self, unscored: Sequence[Any]) -> list[Any]:
         """Its probabilities are never late."""

@@ -12,7 +12,7 @@ import pytest
 from lingraft.server.app import translator
 from lingraft.server.bundle import Bundle, Decoding, Precision
 from lingraft.server.config import ServerConfig
-from lingraft.server.engines.base import Step
+from lingraft.server.engines.base import Plan, Step
 from lingraft.server.metrics import Metrics
 from lingraft.v1 import translation_pb2
 
@@ -36,7 +36,7 @@ class TellingEngine:
     """
 
     OTHER = 20
-    pads = False
+    goes_ahead, pads = True, False
 
     def __init__(self, eos: int) -> None:
         self.eos, self.widest = eos, 0
@@ -65,6 +65,15 @@ class TellingEngine:
             shares[number, min(said + 1, len(row))] = 1
         self.rows = [(row, said + 1) for row, said in self.rows]
         return Step(ids.tolist(), logprobs.tolist(), shares)
+
+    def ahead(self, piece: int, plan: Plan, halt: Any) -> list[Step]:
+        """Steps as they would be asked for one by one."""
+        steps: list[Step] = []
+        while True:
+            steps.append(self.step([piece], plan.candidates, late=True))
+            piece = next((each for each in steps[-1].ids[0] if each not in plan.banned), self.eos)
+            if halt[0] or piece == self.eos or len(steps) == plan.steps:
+                return steps
 
     def normalisers(self, unscored: Sequence[Any]) -> list[Any]:
         """Its probabilities are never late."""

@@ -13,6 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import pytest
@@ -42,9 +43,10 @@ class Paced:
     def __init__(self, engine: Any) -> None:
         self.engine, self.inside, self._allowed = engine, threading.Event(), threading.Semaphore(0)
         self.footprint, self.join, self.pads = engine.footprint, engine.join, engine.pads
+        self.goes_ahead, self.ahead = engine.goes_ahead, partial(type(engine).ahead, self)
         self.select, self.clear = engine.select, engine.clear
 
-    def step(self, input_ids: Any, candidates: int, late: bool) -> Any:
+    def step(self, input_ids: Any, candidates: int, late: bool = False) -> Any:
         """Waits, then steps."""
         self.inside.set()
         if not self._allowed.acquire(timeout=PATIENCE_S):

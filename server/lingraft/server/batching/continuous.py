@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from lingraft.server.batching.admission import Admission, Turns
+from lingraft.server.batching.alone import Alone
 from lingraft.server.batching.capacity import Capacity
 from lingraft.server.batching.encoding import Pace, passes, positions
 from lingraft.server.batching.member import Member
@@ -23,12 +24,13 @@ _ENCODE_S = 0.02
 # While so many rows run, newcomers wait for company, so many steps at most: a pass of one reads all
 # weights of the encoder, and with 32 callers each step had one. Everybody's answer is there sooner.
 _BUSY_ROWS, _COMPANY, _PATIENCE_STEPS = 16, 4, 3
-# Steps whose probabilities may come later. To make them all takes no longer than a few steps do.
-_MOST_OWED = 64
 
 
 class ContinuousBatch:
-    """The sentences that are being decoded. One `tick` is one decoder step; one thread ticks.
+    """The sentences that are being decoded. One thread ticks.
+
+    A `tick` is one decoder step, or some steps of a row that is alone, the last of which is the one
+    in which somebody comes (`Alone`).
 
     Newcomers are encoded for `encode_s` seconds at most between two steps, as far as that can be
     foreseen, or one of them if it alone takes longer. When nothing runs, interactive ones may take
@@ -48,13 +50,14 @@ class ContinuousBatch:
         self._engine, self._queue, self._capacity = engine, queue, capacity
         self._metrics, self._clock = metrics, clock
         self._turns, self._pace = Turns(), Pace(encode_s)
+        self._alone = Alone(engine, queue, clock)
         self._members: list[Member] = []
         self._newcomers: list[SourceEntry] = []  # taken from the queue, not yet members
         self._changed = False  # whether the engine's rows are to be selected anew
         self._waited = 0  # steps that newcomers have waited for company
 
     def tick(self) -> bool:
-        """Drops the gone, admits newcomers, makes one step. False when there was no row."""
+        """Drops the gone, admits newcomers, makes a step. False when there was no row."""
         now = self._clock()
         self._drop_gone(now)
         self._settle()
@@ -63,6 +66,7 @@ class ContinuousBatch:
         if not self._members:
             return False
         self._step()
+        self._alone.look_again()
         return True
 
     def abandon(self, error: ServerError) -> None:
@@ -136,6 +140,7 @@ class ContinuousBatch:
         for member in members:
             self._metrics.observe(QUEUE_SECONDS, began - member.entry.arrived)
             member.join(slot, began)
+            self._alone.heed(member.entry)
             slot += member.width
         self._members += members
 
@@ -147,18 +152,27 @@ class ContinuousBatch:
         return outcome
 
     def _step(self) -> None:
+        steps = guarded(self._made)
+        if isinstance(steps, InternalError):
+            self.abandon(steps)
+            return
+        self._metrics.count(STEPS, len(steps))
+        for step in steps:
+            self._take(step)
+
+    def _made(self) -> Sequence[Step]:
+        """What the engine says: one step, or some where a row is alone."""
         inputs: list[int] = []
         candidates = 1
         for member in self._members:
             inputs += member.inputs
             candidates = max(candidates, member.candidates)
-        # A row alone waits for the output layer's weights to be read, and need not for all of them.
-        late = len(inputs) == 1 and self._members[0].may_be_late
-        step = guarded(self._engine.step, inputs, candidates, late)
-        if isinstance(step, InternalError):
-            self.abandon(step)
-            return
-        self._metrics.count(STEPS)
+        if len(inputs) == 1:
+            return self._alone.steps(self._members[0])
+        return [self._engine.step(inputs, candidates)]
+
+    def _take(self, step: Step) -> None:
+        """Hands a step to all who are there; those who finish leave."""
         finished = []
         for member in self._members:
             outcome = guarded(self._advance, member, step)
@@ -171,7 +185,7 @@ class ContinuousBatch:
     def _advance(self, member: Member, step: Step) -> tuple[Found, ...] | None:
         """What a member found, once it has finished and lacks no probability."""
         ended = member.advance(step)
-        if member.owed and (ended or len(member.owed) >= _MOST_OWED):
+        if member.owed and (ended or not member.credit):
             member.score(self._engine.normalisers(member.owed))
         return member.found() if ended else None
 

@@ -8,8 +8,11 @@ from operator import eq
 import numpy as np
 
 from lingraft.server.batching.work import SourceEntry
-from lingraft.server.engines.base import Floats, Step
+from lingraft.server.engines.base import Floats, Plan, Step
 from lingraft.server.search.base import Found
+
+# Steps whose probabilities may come later. To make them all takes no longer than a few steps do.
+_MOST_OWED = 64
 
 
 class Member:
@@ -75,6 +78,20 @@ class Member:
     def owed(self) -> Sequence[Floats]:
         """For which hidden states `score` is to be told normalisers, before `found`."""
         return self._owed
+
+    @property
+    def credit(self) -> int:
+        """Steps whose probabilities may come later still; at 0 `score` is due."""
+        return _MOST_OWED - len(self._owed)
+
+    def plan(self, most: int) -> Plan | None:
+        """How an engine may go ahead of its row, `most` steps at most; None where it may not."""
+        late = self._search.late
+        foreseen = None if late is None else late.foresee()
+        if foreseen is None:
+            return None
+        steps = min(foreseen.steps, most, self.credit)
+        return Plan(steps, self.candidates, foreseen.banned, foreseen.eos)
 
     def score(self, normalisers: Sequence[np.float32]) -> None:
         """Told those of `owed`."""

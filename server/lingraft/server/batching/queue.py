@@ -56,6 +56,7 @@ class WorkQueue(Generic[WorkT, AnswerT]):
         self._earliest, self._swept = math.inf, -math.inf  # a deadline; a time
         self._changed = threading.Condition()
         self._closed: ServerError | None = None
+        self._watcher: Callable[[], None] | None = None
 
     def __len__(self) -> int:
         return len(self._interactive) + len(self._bulk)
@@ -69,6 +70,20 @@ class WorkQueue(Generic[WorkT, AnswerT]):
     def is_closed(self) -> bool:
         """Whether the queue takes nothing more."""
         return self._closed is not None
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody heeds `announce`."""
+        return self._watcher is not None
+
+    def watch(self, watcher: Callable[[], None]) -> None:
+        """Has `watcher` called at every `announce`: in any thread, and it must never wait."""
+        self._watcher = watcher
+
+    def announce(self) -> None:
+        """Whoever takes is to look again soon. Said when work is there, or on its way here."""
+        if self._watcher is not None:
+            self._watcher()
 
     def put(self, entries: Sequence[Entry[WorkT, AnswerT]], now: float) -> None:
         """Takes all entries or none. Raises QueueFullError, or what the queue was closed with."""
@@ -86,6 +101,7 @@ class WorkQueue(Generic[WorkT, AnswerT]):
                 self._earliest = min(self._earliest, entry.deadline)
             self._metrics.count(QUEUED, len(entries))
             self._changed.notify()
+            self.announce()
 
     def pick(
         self,
@@ -125,6 +141,7 @@ class WorkQueue(Generic[WorkT, AnswerT]):
                     self.fail(entry, error)
                 lane.keep(lambda entry: False)
             self._changed.notify_all()
+            self.announce()
 
     def answer(self, entry: Entry[WorkT, AnswerT], value: AnswerT) -> None:
         """Hands an answer over; a caller who went away at this very moment is no fault."""

@@ -32,8 +32,27 @@ class Found:
     alignment: NDArray[np.float32] | None = None
 
 
+@dataclass(frozen=True)
+class Foreseen:
+    """What holds of the next `steps` steps of a row, whatever pieces are found; at least one.
+
+    Each takes the best of as many candidates as the search needs now that is none of `banned`. The
+    search ends with `eos`, and where all candidates are banned.
+    """
+
+    steps: int
+    banned: frozenset[int]
+    eos: int
+
+
 class Late(Protocol):
     """A search that ranks by logits alone, and can be told later what they lack."""
+
+    def foresee(self) -> Foreseen | None:
+        """What holds of its coming steps; None where that hangs on pieces that are yet to come.
+
+        Told as many of these steps as there are, it does what it was foreseen to do.
+        """
 
     def normalise(self, places: Sequence[int], normalisers: Sequence[np.float32]) -> None:
         """Takes a normaliser off the logits that it was given as log-probabilities at each place.

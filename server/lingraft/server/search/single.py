@@ -9,7 +9,7 @@ from itertools import accumulate
 import numpy as np
 
 from lingraft.server.search.attention import Floats, alignment_of, share_of
-from lingraft.server.search.base import Found, Late
+from lingraft.server.search.base import Foreseen, Found, Late
 from lingraft.server.search.constraints import Constraint, Constraints, Weighed
 from lingraft.server.search.draws import uniform
 from lingraft.server.search.options import SearchOptions, SpecialIds
@@ -84,6 +84,16 @@ class SingleSearch:
     def late(self) -> Late | None:
         """Itself where it is greedy and penalises nothing: the best logit is the best piece."""
         return self if self._choose is best and not self._constraints.penalises else None
+
+    def foresee(self) -> Foreseen | None:
+        """As far as one constraint holds; given pieces and attention are taken step by step."""
+        length, options = len(self._logprobs), self._options
+        if length < len(self._given) or self._constraints.look_back or options.alignment:
+            return None
+        end = self._max_length
+        if length < options.min_length:  # there the end is allowed, and is a candidate less
+            end = min(end, options.min_length)
+        return Foreseen(end - length, self._constraint.banned, self._eos)
 
     def normalise(self, places: Sequence[int], normalisers: Sequence[np.float32]) -> None:
         """Makes log-probabilities of logits; those of given pieces stay 0."""

@@ -1,0 +1,87 @@
+"""A row that is alone in the batch: some steps in one call of the engine.
+
+Each step has costs that hang on no row, ONNX Runtime's and Python's, and a row that is alone bears
+them all. An engine may make several steps at once (`TranslationEngine.ahead`), as long as nobody
+comes or goes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lingraft.server.batching.member import Member
+from lingraft.server.batching.queue import WorkQueue
+from lingraft.server.batching.work import Decoded, Source, SourceEntry
+from lingraft.server.engines import TranslationEngine
+from lingraft.server.engines.base import Plan, Step
+
+_MOST_AHEAD = 8
+
+
+class Alone:
+    """Makes the steps of a row that is alone. Whoever comes or goes is waited for no longer.
+
+    It is told so by `halt`, at any time and in any thread. That is heeded by one step, the running
+    one or else the next; between that and all further ones, the batch looks who is there.
+    """
+
+    def __init__(
+        self,
+        engine: TranslationEngine,
+        queue: WorkQueue[Source, Decoded],
+        clock: Callable[[], float],
+    ) -> None:
+        self._engine, self._queue, self._clock = engine, queue, clock
+        self._step_s = math.inf  # what a step took last
+        # 1 when the batch is to look again. Other threads write it while the engine reads it, which
+        # holds no lock for that: a number of 32 bits is there as a whole or not at all.
+        self._halt: NDArray[np.int32] = np.zeros(1, np.int32)
+        if engine.goes_ahead:
+            queue.watch(self.halt)
+
+    def halt(self, *_: object) -> None:
+        """Lets the step that runs be the last before the batch looks again."""
+        self._halt[0] = 1
+
+    def heed(self, entry: SourceEntry) -> None:
+        """Halts when nobody waits for this one any more."""
+        if self._engine.goes_ahead:
+            entry.future.add_done_callback(self.halt)
+
+    def look_again(self) -> None:
+        """Told when steps were made and the batch will look who is there, before it makes others.
+
+        Not later: what was announced after that look must not be forgotten. The process of a model
+        looks for messages before it ticks.
+        """
+        self._halt[0] = 0
+
+    def steps(self, member: Member) -> Sequence[Step]:
+        """The next ones, one at least."""
+        began = self._clock()
+        plan = self._plan(member, began)
+        if plan is None:
+            # It waits for the output layer's weights to be read, and need not for all of them.
+            late = member.may_be_late
+            steps: Sequence[Step] = [self._engine.step(member.inputs, member.candidates, late)]
+        else:
+            steps = self._engine.ahead(member.inputs[0], plan, self._halt)
+        self._step_s = (self._clock() - began) / len(steps)
+        return steps
+
+    def _plan(self, member: Member, now: float) -> Plan | None:
+        """For more than one step; None where it may be only one."""
+        if not self._engine.goes_ahead or self._halt[0] or len(self._queue):
+            return None  # who waits may expire, and joins as soon as there is room
+        plan = member.plan(self._most(member.entry.deadline - now))
+        return plan if plan is not None and plan.steps > 1 else None
+
+    def _most(self, left_s: float) -> int:
+        """Steps that end in the time that is left, at the pace of the last; 0 before any."""
+        if left_s >= _MOST_AHEAD * self._step_s:
+            return _MOST_AHEAD
+        return int(left_s / self._step_s) if left_s > 0 else 0
