@@ -5,6 +5,8 @@
 // that is alone may take many steps in one call.
 #pragma once
 
+#include <poll.h>
+
 #include <algorithm>
 #include <stdexcept>
 #include <utility>
@@ -19,7 +21,7 @@ namespace lingraft {
 //
 // Inputs: input_ids int64 [B], past_lengths int32 [B], source_lengths int64 [B], top_k int64 [1] (as for
 // BestPieces), unscored float [P,d], plan int64 [N] (steps, the piece that ends, pieces that are
-// banned; nothing for one step), halt int32 [1]; then embeddings and positions, each int8 [V,d] and scale float [V,1], or
+// banned; nothing for one step), halt int32 [2]; then embeddings and positions, each int8 [V,d] and scale float [V,1], or
 // float [V,d] twice (attributes piece_bits and position_bits: 8 or 32); the
 // output layer, weights, scale and bias; for each layer queries, keys and values in one product and
 // their output (weights int8, scale, bias each), gamma, beta; the query to the source and its output,
@@ -32,8 +34,9 @@ namespace lingraft {
 // the memory of those that came.
 //
 // Each further step of a row is given the best of its K pieces that is not banned. The steps end after
-// the piece that ends, where all are banned, and after the one during which another thread writes
-// another number than 0 to `halt`.
+// the piece that ends, where all are banned, and after the one during which `halt` says so: another
+// thread wrote another number than 0 to the first place, or something came in, or ended, at the descriptor
+// in the second (none: -1).
 class Decoder {
  public:
   Decoder(const ort::Api& api, const ort::KernelInfo* info)
@@ -141,7 +144,11 @@ class Decoder {
 
     Call(const Decoder& of, ort::Context* context);
 
-    bool halted() const { return __atomic_load_n(halt, __ATOMIC_RELAXED) != 0; }
+    bool halted() const {
+      if (__atomic_load_n(halt, __ATOMIC_RELAXED) != 0) return true;
+      pollfd arrivals{halt[1], POLLIN, 0};  // of -1 nothing is ever said
+      return poll(&arrivals, 1, 0) > 0;
+    }
 
     // After so many steps: whether there is another, and what its piece is.
     bool go_on(int64_t made) {
@@ -226,6 +233,7 @@ inline Decoder::Call::Call(const Decoder& of, ort::Context* context) : width(of.
   if (steps > 1 && rows != 1) throw std::runtime_error("more than one row goes ahead");
   banned = settings + std::min<int64_t>(planned, 2), banned_end = settings + planned;
   halt = api.data<int32_t>(api.input(context, 6));
+  if (api.shape(api.input(context, 6)) != std::vector<int64_t>{2}) throw std::runtime_error("halt");
   sources = api.data<int64_t>(api.input(context, 2));
   asked = *api.data<int64_t>(api.input(context, 3));
   wanted = of.head_.wanted(asked);

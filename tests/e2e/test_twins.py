@@ -103,8 +103,11 @@ def test_a_twin_decodes_as_the_standard_graph_does(graphs: dict[str, Path]) -> N
         feeds = {name: _rounded(array) for name, array in feeds.items()}
         standard = _run(graphs["decoder_step"], feeds)
         halves = {name: _by_position(array) for name, array in feeds.items()}
-        plain = {"unscored": np.zeros((0, 64), np.float32), "plan": np.zeros(0, np.int64)}
-        plain["halt"] = np.zeros(1, np.int32)
+        plain: dict[str, NDArray[Any]] = {
+            "unscored": np.zeros((0, 64), np.float32),
+            "plan": np.zeros(0, np.int64),
+        }
+        plain["halt"] = np.array([0, -1], np.int32)
         twin = _run(graphs["decoder_step.twin"], feeds | halves | plain)
         for mine, best in zip(twin["top_ids"], standard["top_ids"][:, 0], strict=True):
             assert best in mine

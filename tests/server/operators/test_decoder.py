@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from typing import Any
 
@@ -93,10 +94,16 @@ def answers(session: Any, feeds: Mapping[str, Array]) -> dict[str, Array]:
     return dict(zip(names, session.run(names, dict(feeds)), strict=True))
 
 
-def plan(steps: int = 0, ends: int = -1, banned: tuple[int, ...] = (), halt: int = 0) -> Any:
+def plan(
+    steps: int = 0,
+    ends: int = -1,
+    banned: tuple[int, ...] = (),
+    halt: int = 0,
+    descriptor: int = -1,
+) -> Any:
     """The inputs that a whole decoder has besides; by itself, those of one step."""
     settings = [steps, ends, *banned] if steps else []
-    return {"plan": np.array(settings, np.int64), "halt": np.array([halt], np.int32)}
+    return {"plan": np.array(settings, np.int64), "halt": np.array([halt, descriptor], np.int32)}
 
 
 def one_by_one(
@@ -170,8 +177,18 @@ def test_banned_pieces_are_passed_over_and_none_left_ends_them(graphs: Graphs) -
 
 
 def test_who_is_halted_makes_the_step_that_it_is_at(graphs: Graphs) -> None:
-    """A flag that stands from the beginning lets one step pass."""
-    assert answers(graphs.whole, graphs.feeds(1, -3) | plan(9, halt=1))["made"] == [1]
+    """A flag that stands from the beginning, and what waits to be read, let one step pass."""
+    feeds = graphs.feeds(1, -3)
+    assert answers(graphs.whole, feeds | plan(9, halt=1))["made"] == [1]
+    mine, theirs = socket.socketpair()
+    with mine, theirs:
+        heard = plan(9, descriptor=mine.fileno())
+        assert answers(graphs.whole, feeds | heard)["made"] == [9]
+        theirs.send(b"a")
+        assert answers(graphs.whole, feeds | heard)["made"] == [1]
+        assert mine.recv(9) == b"a"
+        theirs.close()
+        assert answers(graphs.whole, feeds | heard)["made"] == [1]
 
 
 def test_normalisers_come_beside_no_row(graphs: Graphs) -> None:
@@ -200,7 +217,7 @@ def test_what_cannot_be_done_is_an_error(
 ) -> None:
     """Not a process that dies."""
     with pytest.raises(ort.capi.onnxruntime_pybind11_state.Fail, match=told):
-        answers(graphs.whole, graphs.feeds(rows, -3) | given)
+        answers(graphs.whole, graphs.feeds(rows, -3) | dict(given))
 
 
 def test_a_graph_with_anything_else_in_it_stays_as_it_is() -> None:

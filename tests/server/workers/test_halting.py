@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import select
 import socket
 import threading
 import time
@@ -12,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lingraft.server.batching import (
@@ -52,12 +54,12 @@ class UntilHalted:
         """Waits for the halt."""
         self.inside.set()
         end = time.monotonic() + PATIENCE_S
-        while not halt[0]:
+        while not (halt[0] or (halt[1] >= 0 and select.select([halt[1]], [], [], 0)[0])):
             if time.monotonic() > end:
                 raise RuntimeError("nobody halted it")
             time.sleep(0.001)
         self.inside.clear()
-        return self.engine.ahead(piece, plan, halt)
+        return self.engine.ahead(piece, plan, np.array([1, -1], np.int32))
 
     def wait(self) -> None:
         """Until it goes ahead."""

@@ -20,6 +20,7 @@ from lingraft.server.engines import TranslationEngine
 from lingraft.server.engines.base import Plan, Step
 
 _MOST_AHEAD = 8
+_NOWHERE = -1
 
 
 class Alone:
@@ -37,9 +38,10 @@ class Alone:
     ) -> None:
         self._engine, self._queue, self._clock = engine, queue, clock
         self._step_s = math.inf  # what a step took last
-        # 1 when the batch is to look again. Other threads write it while the engine reads it, which
-        # holds no lock for that: a number of 32 bits is there as a whole or not at all.
-        self._halt: NDArray[np.int32] = np.zeros(1, np.int32)
+        # Not 0 when the batch is to look again, and where to look for what comes in. Other threads
+        # write the first while the engine reads it, which holds no lock for that: a number of 32
+        # bits is there as a whole or not at all.
+        self._halt: NDArray[np.int32] = np.array([0, _NOWHERE], np.int32)
         if engine.goes_ahead:
             queue.watch(self.halt)
 
@@ -55,8 +57,8 @@ class Alone:
     def look_again(self) -> None:
         """Told when steps were made and the batch will look who is there, before it makes others.
 
-        Not later: what was announced after that look must not be forgotten. The process of a model
-        looks for messages before it ticks.
+        Not later: what was told after that look must not be forgotten. The process of a model looks
+        for messages before it ticks.
         """
         self._halt[0] = 0
 
@@ -77,6 +79,7 @@ class Alone:
         """For more than one step; None where it may be only one."""
         if not self._engine.goes_ahead or self._halt[0] or len(self._queue):
             return None  # who waits may expire, and joins as soon as there is room
+        self._halt[1] = _NOWHERE if self._queue.arrives_at is None else self._queue.arrives_at
         plan = member.plan(self._most(member.entry.deadline - now))
         return plan if plan is not None and plan.steps > 1 else None
 

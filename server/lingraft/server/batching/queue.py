@@ -57,6 +57,8 @@ class WorkQueue(Generic[WorkT, AnswerT]):
         self._changed = threading.Condition()
         self._closed: ServerError | None = None
         self._watcher: Callable[[], None] | None = None
+        # Descriptor of a file or socket where work comes in that whoever takes must read first.
+        self.arrives_at: int | None = None
 
     def __len__(self) -> int:
         return len(self._interactive) + len(self._bulk)
@@ -71,19 +73,12 @@ class WorkQueue(Generic[WorkT, AnswerT]):
         """Whether the queue takes nothing more."""
         return self._closed is not None
 
-    @property
-    def is_watched(self) -> bool:
-        """Whether anybody heeds `announce`."""
-        return self._watcher is not None
-
     def watch(self, watcher: Callable[[], None]) -> None:
-        """Has `watcher` called at every `announce`: in any thread, and it must never wait."""
-        self._watcher = watcher
+        """Has `watcher` called when work is put or the queue closed: in any thread, under a lock.
 
-    def announce(self) -> None:
-        """Whoever takes is to look again soon. Said when work is there, or on its way here."""
-        if self._watcher is not None:
-            self._watcher()
+        It must never wait.
+        """
+        self._watcher = watcher
 
     def put(self, entries: Sequence[Entry[WorkT, AnswerT]], now: float) -> None:
         """Takes all entries or none. Raises QueueFullError, or what the queue was closed with."""
@@ -101,7 +96,7 @@ class WorkQueue(Generic[WorkT, AnswerT]):
                 self._earliest = min(self._earliest, entry.deadline)
             self._metrics.count(QUEUED, len(entries))
             self._changed.notify()
-            self.announce()
+            self._tell_watcher()
 
     def pick(
         self,
@@ -141,7 +136,7 @@ class WorkQueue(Generic[WorkT, AnswerT]):
                     self.fail(entry, error)
                 lane.keep(lambda entry: False)
             self._changed.notify_all()
-            self.announce()
+            self._tell_watcher()
 
     def answer(self, entry: Entry[WorkT, AnswerT], value: AnswerT) -> None:
         """Hands an answer over; a caller who went away at this very moment is no fault."""
@@ -170,6 +165,10 @@ class WorkQueue(Generic[WorkT, AnswerT]):
             return False
         self.fail(entry, DeadlineExceededError("the deadline passed before the answer was there"))
         return True
+
+    def _tell_watcher(self) -> None:
+        if self._watcher is not None:
+            self._watcher()
 
     def _is_full(self, arriving: int) -> bool:
         return len(self) > 0 and len(self) + arriving > self._limit

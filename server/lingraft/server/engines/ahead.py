@@ -25,7 +25,7 @@ class Ahead:
         self.offered = _PLAN in {each.name for each in session.get_inputs()}
         self._made: NDArray[np.int64] = np.zeros(1, np.int64)
         self._one: NDArray[np.int64] = np.zeros(0, np.int64)  # a plan of one step
-        self._never: NDArray[np.int32] = np.zeros(1, np.int32)
+        self._never: NDArray[np.int32] = np.array([0, -1], np.int32)
         self._plan, self._halt = self._one, self._never  # kept while they are bound
 
     @property

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -22,7 +21,6 @@ from lingraft.server.workers.messages import (
     encoded,
     say,
 )
-from lingraft.server.workers.watching import watching
 
 _FAILED = "the engine failed; the log of the server has more"
 
@@ -31,15 +29,15 @@ def attend(end: socket.socket, queue: WorkQueue[Any, Any], batch: Batch, metrics
     """Serves until the server says stop or is gone. Raises ConnectionError when it goes meanwhile.
 
     Between two steps it looks whether something was said, without waiting while there is work: no
-    other thread of the process ever runs Python beside the model's, but for a moment the one that
-    lets a batch that goes ahead know that something has come in.
+    other thread of the process ever runs Python beside the model's. A batch that goes ahead of a
+    row looks itself whether something can be heard.
     """
     hatch = _Hatch(end, queue)
+    queue.arrives_at = end.fileno()
     busy = False
-    with watching(end, queue.announce) if queue.is_watched else nullcontext():
-        while hatch.listen(wait=not busy and not len(queue)):
-            busy = batch.tick()
-            hatch.tell()
+    while hatch.listen(wait=not busy and not len(queue)):
+        busy = batch.tick()
+        hatch.tell()
     gone = ShuttingDownError("the server is shutting down")
     queue.close(gone)
     batch.abandon(gone)
@@ -70,8 +68,6 @@ class _Hatch:
             return True
         except ConnectionError:
             data = b""
-        if len(data) == READ_BYTES:
-            self._queue.announce()  # there may be more, which was announced already
         self.is_open = bool(data)
         return self.is_open and all(map(self._do, self._frames.take(data)))
 

@@ -42,7 +42,7 @@ def whole_decoder(model: onnx.ModelProto) -> bool:
     graph.node.extend([*turned, node])
     declared = helper.make_tensor_value_info
     graph.input.append(declared(PLAN, TensorProto.INT64, ["N"]))
-    graph.input.append(declared(HALT, TensorProto.INT32, [1]))
+    graph.input.append(declared(HALT, TensorProto.INT32, [2]))
     graph.output.append(declared(MADE, TensorProto.INT64, [1]))
     return True
 
