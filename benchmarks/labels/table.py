@@ -74,11 +74,10 @@ def _interval(found: Interval) -> list[float]:
 
 
 def _calibration(graft: ClassifierGraft, found: LanguageCalibration) -> Row:
-    """Figures of one language; `examples` are all of dev, half of which it is fitted on."""
+    """Figures of one language; `examples` are all of dev."""
     row: Row = {
         "language": found.language,
         "examples": sum(row[2] == found.language for row in graft.data.dev),
-        "fitted_on": found.size,
         "method": found.scaling.method if found.scaling else None,
         "ece_before": round(found.before.ece, 4),
         "reason": found.reason,
@@ -88,6 +87,9 @@ def _calibration(graft: ClassifierGraft, found: LanguageCalibration) -> Row:
             "ece": round(found.after.ece, 4),
             "ece_by_chance": round(found.after.ece_by_chance, 4),
         }
+    if found.language in graft.trust.tested:
+        tested = graft.trust.tested[found.language]
+        row["test"] = {"ece": round(tested.ece, 4), "by_chance": round(tested.ece_by_chance, 4)}
     if found.after and row["examples"] >= _ENOUGH:
         row["as_wanted"] = bool(found.after.ece <= _MOST_ECE)
     return row
@@ -102,8 +104,9 @@ def as_markdown(rows: Sequence[Row]) -> str:
         *(line for row in rows for line in _score_lines(row)),
     ]
     errors = [
-        "| case | language | dev | fitted on | method | ECE before | ECE after | by chance |",
-        "|---" * 8 + "|",
+        "| case | language | dev | method | ECE before | ECE after | by chance | on test "
+        "| by chance |",
+        "|---" * 9 + "|",
         *(line for row in rows for line in _error_lines(row)),
     ]
     return "\n".join(
@@ -115,7 +118,7 @@ def as_markdown(rows: Sequence[Row]) -> str:
             "",
             *scores,
             "",
-            f"Calibration error (ECE, 15 bins, cross-validated) on the deciding half of dev. From "
+            f"Calibration error (ECE, 15 bins) on dev, cross-validated, and on test. From "
             f"{_ENOUGH} examples of dev on it should be {_MOST_ECE} or less; by chance: what "
             "probabilities that are right would show in 1 of 20 draws.",
             "",
@@ -155,9 +158,11 @@ def _error_lines(row: Row) -> Iterator[str]:
     for found in row["calibration"]:
         error = f"{found['ece']:.3f}" if "ece" in found else f"not calibrated: {found['reason']}"
         chance = f"{found['ece_by_chance']:.3f}" if "ece" in found else ""
+        on_test = found.get("test")
+        tested = f"{on_test['ece']:.3f} | {on_test['by_chance']:.3f}" if on_test else " | "
         judged = {True: "", False: " (too much)", None: " (not judged)"}[found.get("as_wanted")]
         yield (
             f"| {row['case']} | {found['language']} | {found['examples']:,} "
-            f"| {found['fitted_on']:,} | {found['method'] or ''} | {found['ece_before']:.3f} "
-            f"| {error}{judged} | {chance} |"
+            f"| {found['method'] or ''} | {found['ece_before']:.3f} | {error}{judged} | {chance} "
+            f"| {tested} |"
         )

@@ -19,15 +19,15 @@ from lingraft.server.batching.work import Decoded, Source, SourceEntry
 from lingraft.server.engines import TranslationEngine
 from lingraft.server.engines.base import Plan, Step
 
-_MOST_AHEAD = 8
+_MOST_AHEAD = 32
 _NOWHERE = -1
 
 
 class Alone:
     """Makes the steps of a row that is alone. Whoever comes or goes is waited for no longer.
 
-    It is told so by `halt`, at any time and in any thread. That is heeded by one step, the running
-    one or else the next; between that and all further ones, the batch looks who is there.
+    It is told so by `halt`, at any time and in any thread: the step that runs is then the last one
+    before the batch looks who is there.
     """
 
     def __init__(
@@ -54,14 +54,6 @@ class Alone:
         if self._engine.goes_ahead:
             entry.future.add_done_callback(self.halt)
 
-    def look_again(self) -> None:
-        """Told when steps were made and the batch will look who is there, before it makes others.
-
-        Not later: what was told after that look must not be forgotten. The process of a model looks
-        for messages before it ticks.
-        """
-        self._halt[0] = 0
-
     def steps(self, member: Member) -> Sequence[Step]:
         """The next ones, one at least."""
         began = self._clock()
@@ -77,7 +69,10 @@ class Alone:
 
     def _plan(self, member: Member, now: float) -> Plan | None:
         """For more than one step; None where it may be only one."""
-        if not self._engine.goes_ahead or self._halt[0] or len(self._queue):
+        if not self._engine.goes_ahead:
+            return None
+        self._halt[0] = 0  # first: whoever comes or goes from here on sets it anew
+        if len(self._queue) or self._queue.is_closed or member.entry.future.done():
             return None  # who waits may expire, and joins as soon as there is room
         self._halt[1] = _NOWHERE if self._queue.arrives_at is None else self._queue.arrives_at
         plan = member.plan(self._most(member.entry.deadline - now))

@@ -66,7 +66,6 @@ class ContinuousBatch:
         if not self._members:
             return False
         self._step()
-        self._alone.look_again()
         return True
 
     def abandon(self, error: ServerError) -> None:

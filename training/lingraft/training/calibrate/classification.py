@@ -98,6 +98,10 @@ class ClassifierCalibration:
         """For the manifest, languages that are not calibrated among them."""
         return [each.as_info() for each in self.languages]
 
+    def has(self, language: str) -> bool:
+        """Whether a language is calibrated."""
+        return any(each.language == language and each.scaling for each in self.languages)
+
     def probabilities(self, logits: ArrayLike, languages: Sequence[str]) -> Floats:
         """[N,C] as the server gives them: calibrated where the language is, else the softmax."""
         rows = np.asarray(logits, dtype=np.float64)

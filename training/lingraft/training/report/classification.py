@@ -37,7 +37,7 @@ def classification_report(graft: ClassifierGraft, *, examples: bool) -> Report:
         "transfer": {**graft.typed.as_dict(), "stages": _stages(graft)},
         "contamination": contamination_of(data.overlaps, data.dropped),
         "calibration": [
-            calibrated_row(each.as_dict(), each.language)
+            calibrated_row(each.as_dict(), each.language, graft.trust.tested.get(each.language))
             for each in graft.trust.calibration.languages
         ],
         "cost": cost_of(graft.arms),

@@ -157,6 +157,7 @@ class Calibration(TypedDict, total=False):
     ece_before: float
     ece_after: float
     ece_by_chance: float  # 95th percentile, were the probabilities exactly right
+    ece_on_test: float | None  # of the probabilities as they are served
     brier_before: float
     brier_after: float
     bins: list[Bin]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import mean
 from typing import Any
 
+from lingraft.training.calibrate.reliability import Reliability
 from lingraft.training.data.corpora import Row
 from lingraft.training.experiment.interpolating import Interpolated
 from lingraft.training.experiment.measuring import Measured
@@ -192,7 +193,9 @@ def _calibrated(found: Mapping[str, Any]) -> Report:
     return calibrated_row(found, f"{source}-{target}" if source else target)
 
 
-def calibrated_row(found: Mapping[str, Any], language: str) -> Report:
+def calibrated_row(
+    found: Mapping[str, Any], language: str, tested: Reliability | None = None
+) -> Report:
     """What `calibrate` says of one language or direction, as `schema.Calibration`."""
     before, after = found.get("before") or {}, found.get("after") or {}
     return {
@@ -203,6 +206,7 @@ def calibrated_row(found: Mapping[str, Any], language: str) -> Report:
         "ece_before": before.get("ece"),
         "ece_after": after.get("ece"),
         "ece_by_chance": after.get("ece_by_chance"),
+        "ece_on_test": tested.ece if tested else None,
         "brier_before": before.get("brier"),
         "brier_after": after.get("brier"),
         "bins": after.get("bins") or [],

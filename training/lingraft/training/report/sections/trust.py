@@ -30,7 +30,10 @@ def calibration(report: Document) -> Section | Missing:
     blocks: list[Block] = []
     if drawn := [each for each in found if each.get("bins")]:
         blocks.append(Figures([_reliability(each) for each in drawn]))
-    columns = ("", "method", "examples", "ECE before", "after", "Brier before", "after")
+    columns = (
+        *("", "method", "examples", "ECE before", "after", "on test"),
+        *("Brier before", "after"),
+    )
     blocks.append(Table(columns, [_row(each) for each in found]))
     exhibit = Exhibit(
         "Stated and real certainty",
@@ -60,6 +63,7 @@ def _row(each: Calibration) -> list[Cell]:
         words.optional(each.get("size"), 0),
         words.optional(each.get("ece_before"), 3),
         words.optional(each.get("ece_after"), 3),
+        words.optional(each.get("ece_on_test"), 3),
         words.optional(each.get("brier_before"), 3),
         words.optional(each.get("brier_after"), 3),
     )
