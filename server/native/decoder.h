@@ -16,12 +16,12 @@
 
 namespace lingraft {
 
-// Decoder, of L layers of d values; B rows, R = B of them answered or, where plan asks for more than one
-// step of a single row, as many as it asks for.
+// Decoder, of L layers of d values; B rows, and R answers: B, or with a plan for several steps of a single
+// row as many as it has room for.
 //
 // Inputs: input_ids int64 [B], past_lengths int32 [B], source_lengths int64 [B], top_k int64 [1] (as for
-// BestPieces), unscored float [P,d], plan int64 [N] (steps, the piece that ends, pieces that are
-// banned; nothing for one step), halt int32 [2]; then embeddings and positions, each int8 [V,d] and scale float [V,1], or
+// BestPieces), unscored float [P,d], plan int64 [N] (steps, room for them, the piece that ends, pieces
+// that are banned; nothing for one step), halt int32 [2]; then embeddings and positions, each int8 [V,d] and scale float [V,1], or
 // float [V,d] twice (attributes piece_bits and position_bits: 8 or 32); the
 // output layer, weights, scale and bias; for each layer queries, keys and values in one product and
 // their output (weights int8, scale, bias each), gamma, beta; the query to the source and its output,
@@ -73,6 +73,7 @@ class Decoder {
   }
 
  private:
+  static constexpr int64_t kPlan = 3;  // numbers before the banned pieces
   static constexpr size_t kFixed = 7, kTables = 7, kLayerInputs = 24, kFixedOutputs = 7;
 
   // Rows of floats, or of integers, each row times its own scale.
@@ -134,7 +135,7 @@ class Decoder {
   struct Call {
     const int64_t *sources, *banned, *banned_end;
     const int32_t* halt;
-    int64_t rows, steps, ends, asked, wanted, width;
+    int64_t rows, steps, answers, ends, asked, wanted, width;
     int64_t *ids;
     float *logprobs, *hidden, *shares;
     std::vector<int64_t> inputs;
@@ -228,16 +229,20 @@ inline Decoder::Call::Call(const Decoder& of, ort::Context* context) : width(of.
   rows = row_count({api.shape(given).at(0), 1});
   const int64_t* settings = api.data<int64_t>(plan);
   const int64_t planned = api.shape(plan).at(0);
-  if (planned == 1 || (planned > 1 && settings[0] < 1)) throw std::runtime_error("no such plan");
-  steps = planned > 0 ? settings[0] : 1, ends = planned > 0 ? settings[1] : -1;
-  if (steps > 1 && rows != 1) throw std::runtime_error("more than one row goes ahead");
-  banned = settings + std::min<int64_t>(planned, 2), banned_end = settings + planned;
+  steps = 1, answers = rows, ends = -1;
+  if (planned > 0) {
+    if (planned < kPlan || settings[0] < 1 || settings[1] < settings[0]) {
+      throw std::runtime_error("no such plan");
+    }
+    if (rows != 1) throw std::runtime_error("more than one row goes ahead");
+    steps = settings[0], answers = settings[1], ends = settings[2];
+  }
+  banned = settings + std::min(planned, kPlan), banned_end = settings + planned;
   halt = api.data<int32_t>(api.input(context, 6));
   if (api.shape(api.input(context, 6)) != std::vector<int64_t>{2}) throw std::runtime_error("halt");
   sources = api.data<int64_t>(api.input(context, 2));
   asked = *api.data<int64_t>(api.input(context, 3));
   wanted = of.head_.wanted(asked);
-  const int64_t answers = rows * steps;
   ids = api.output<int64_t>(context, 0, {answers, wanted});
   logprobs = api.output<float>(context, 1, {answers, wanted});
   hidden = api.output<float>(context, 2, {answers, width});

@@ -102,7 +102,7 @@ def plan(
     descriptor: int = -1,
 ) -> Any:
     """The inputs that a whole decoder has besides; by itself, those of one step."""
-    settings = [steps, ends, *banned] if steps else []
+    settings = [steps, steps + 1, ends, *banned] if steps else []
     return {"plan": np.array(settings, np.int64), "halt": np.array([halt, descriptor], np.int32)}
 
 
@@ -149,7 +149,8 @@ def test_several_steps_are_those_that_would_have_come_one_by_one(
     ahead = answers(graphs.whole, graphs.feeds(1, -3) | plan(steps))
     assert ahead["made"] == [steps]
     for name in ("top_ids", "top_logprobs", "hidden"):
-        np.testing.assert_array_equal(ahead[name], np.concatenate([e[name] for e in expected]))
+        made = np.concatenate([each[name] for each in expected])
+        np.testing.assert_array_equal(ahead[name][:steps], made)
     for name in ("owing", "present_key.0", f"present_value.{LAYERS - 1}"):
         np.testing.assert_array_equal(ahead[name], expected[-1][name])
 
@@ -207,7 +208,7 @@ def test_normalisers_come_beside_no_row(graphs: Graphs) -> None:
     ("rows", "given", "told"),
     [
         (2, plan(2), "more than one row goes ahead"),
-        (1, {**plan(), "plan": np.array([4])}, "no such plan"),
+        (1, {**plan(), "plan": np.array([4, 3, 0])}, "no such plan"),
         (1, plan(ROOM), "caches that are full"),
         (1, {**plan(), "input_ids": np.array([PIECES])}, "a row that no table has"),
     ],

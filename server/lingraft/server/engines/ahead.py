@@ -16,6 +16,7 @@ from lingraft.server.engines.base import Plan, Step
 from lingraft.server.engines.cache import bind_array
 
 _PLAN, _HALT, _MADE = "plan", "halt", "made"
+ROOM = 32  # steps of one call at most: outputs have room for so many
 
 
 class Ahead:
@@ -42,7 +43,8 @@ class Ahead:
 
     def bind_plan(self, binding: Any, plan: Plan, halt: NDArray[np.int32]) -> None:
         """Binds what a call of several steps follows, and what ends it."""
-        self._plan = np.array([plan.steps, plan.eos, *sorted(plan.banned)], np.int64)
+        steps = min(plan.steps, ROOM)
+        self._plan = np.array([steps, ROOM, plan.eos, *sorted(plan.banned)], np.int64)
         self._halt = halt
         bind_array(binding.bind_input, _PLAN, self._plan)
         bind_array(binding.bind_input, _HALT, self._halt)
@@ -52,7 +54,7 @@ def steps_of(
     made: int, ids: NDArray[Any], logprobs: NDArray[Any], unscored: NDArray[np.float32] | None
 ) -> Iterator[Step]:
     """The first `made` of several steps of one row, from arrays [steps,K], [steps,K], [steps,d]."""
-    for at in range(made):
-        here = slice(at, at + 1)
-        hidden = None if unscored is None else unscored[here]
-        yield Step(ids[here].tolist(), logprobs[here].tolist(), None, hidden)
+    told = zip(ids[:made].tolist(), logprobs[:made].tolist(), strict=True)
+    for at, (pieces, values) in enumerate(told):
+        hidden = None if unscored is None else unscored[at : at + 1]
+        yield Step([pieces], [values], None, hidden)

@@ -78,9 +78,9 @@ class TranslationEngine(Protocol):
         """Some steps of the one row that is there, late where that is faster, one at least.
 
         `piece` is the row's last one; each further step is given the piece that the one before
-        took. Ends when the plan does, and with the step that it is at once `halt` [2] says so: the
-        first number, which other threads write, is not 0, or there is something to be read, or an
-        end, at the descriptor that is the second, unless that is -1.
+        took. Ends when the plan does, or sooner, and with the step that it is at once `halt` [2]
+        says so: the first number, which other threads write, is not 0, or there is something to be
+        read, or an end, at the descriptor that is the second, unless that is -1.
         """
 
     def normalisers(self, unscored: Sequence[Floats]) -> Sequence[np.float32]:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lingraft.server.bundle import Dimensions
-from lingraft.server.engines.ahead import Ahead, steps_of
+from lingraft.server.engines.ahead import ROOM, Ahead, steps_of
 from lingraft.server.engines.base import Plan, Step
 from lingraft.server.engines.cache import (
     Cache,
@@ -75,7 +75,9 @@ class OnnxTranslator:
         self._slots = Slots()
         self._input_ids: NDArray[np.int64] = np.zeros(0, np.int64)
         self._total_length, self._top_k = np.zeros(1, np.int32), np.zeros(1, np.int64)
-        self._bound: dict[tuple[int, int, int], _Bound] = {}  # by rows, candidates and steps
+        self._bound: dict[
+            tuple[int, int, bool], _Bound
+        ] = {}  # by rows and candidates; ahead or not
 
     @property
     def allocated(self) -> int:
@@ -104,7 +106,7 @@ class OnnxTranslator:
         later, if that is faster.
         """
         late = late and self._late.offered
-        bound = self._prepared(input_ids, candidates, late, 1)
+        bound = self._prepared(input_ids, candidates, late)
         self._run(bound)
         self._slots.advance()
         by_row = self._slots.by_row
@@ -122,12 +124,12 @@ class OnnxTranslator:
         """Some steps of the one row that is there (`TranslationEngine.ahead`)."""
         if len(self._slots) != 1:
             raise ValueError(f"{len(self._slots)} rows cannot go ahead, only one")
-        bound = self._prepared([piece], plan.candidates, True, plan.steps)
+        bound = self._prepared([piece], plan.candidates, True, ahead=plan.steps)
         self._ahead.bind_plan(bound.binding, plan, halt)
         self._run(bound)
         made = self._ahead.made
         self._slots.advance(made)
-        hidden = bound.hidden.copy() if self._late.owing[0] else None
+        hidden = bound.hidden[:made].copy() if self._late.owing[0] else None
         return list(steps_of(made, bound.ids, bound.logprobs, hidden))
 
     def normalisers(self, unscored: Sequence[NDArray[np.float32]]) -> Sequence[np.float32]:
@@ -154,19 +156,19 @@ class OnnxTranslator:
         self._slots.clear()
 
     def _prepared(
-        self, input_ids: Sequence[int], candidates: int, late: bool, steps: int
+        self, input_ids: Sequence[int], candidates: int, late: bool, ahead: int = 0
     ) -> _Bound:
-        """Everything in place for so many steps of all rows."""
+        """Everything in place for a step of all rows, or for some of one that goes ahead."""
         rows = len(self._slots)
         if len(input_ids) != rows or not rows:
             raise ValueError(f"{len(input_ids)} ids for {rows} rows")
-        total = self._slots.longest_past + steps
+        total = self._slots.longest_past + max(ahead, 1)
         if total > self._past.length:
             self._fit(rows, self._slots.longest_source, total)
         best = min(candidates, self._dimensions.vocabulary_size)
         self._input_ids[self._slots.of_rows] = input_ids
         self._total_length[0], self._top_k[0] = total, -best if late else best
-        return self._bound.get((rows, best, steps)) or self._bind(rows, best, steps)
+        return self._bound.get((rows, best, ahead > 0)) or self._bind(rows, best, ahead > 0)
 
     def _check(self, graphs: TranslationGraphs) -> None:
         rows = ["input_ids", "past_lengths", "total_length", "source_lengths", "top_k"]
@@ -218,12 +220,13 @@ class OnnxTranslator:
             self._bind_rows(bound.binding, len(self._slots))
         self._decoder.run_with_iobinding(bound.binding)
 
-    def _bind(self, rows: int, best: int, steps: int) -> _Bound:
+    def _bind(self, rows: int, best: int, ahead: bool) -> _Bound:
         """Binds everything for so much at a time, once while no address changes."""
         if len(self._bound) >= _MOST_BOUND:
             self._bound.clear()
         pieces = self._keys.length if self._aligns else 0
-        bound = _Bound.make(self._decoder, rows, steps, best, pieces, self._late)
+        answers = ROOM if ahead else rows
+        bound = _Bound.make(self._decoder, answers, rows, best, pieces, self._late)
         binding, device = bound.binding, self._memory.device
         self._bind_rows(binding, rows)
         self._ahead.bind(binding)
@@ -233,7 +236,7 @@ class OnnxTranslator:
         for part, name in enumerate(self._past_names):
             _bind_part(binding.bind_input, f"past_{name}", device, self._past, part, rows)
             _bind_part(binding.bind_output, f"present_{name}", device, self._past, part, rows)
-        self._bound[rows, best, steps] = bound
+        self._bound[rows, best, ahead] = bound
         return bound
 
     def _bind_rows(self, binding: Any, rows: int) -> None:
@@ -260,13 +263,13 @@ class _Bound:
 
     @classmethod
     def make(
-        cls, session: Any, rows: int, steps: int, best: int, pieces: int, late: Late
+        cls, session: Any, answers: int, rows: int, best: int, pieces: int, late: Late
     ) -> _Bound:
-        """Outputs [B,K], the hidden states and, if `pieces` are named, the alignment [B,S].
+        """Outputs [answers,K], hidden states [answers,d]; if `pieces` are named, alignment [B,S].
 
-        Where a row takes several steps, B counts these but for the alignment.
+        A row that goes ahead has an answer for each step.
         """
-        binding, answers = session.io_binding(), rows * steps
+        binding = session.io_binding()
         ids, logprobs = np.zeros((answers, best), np.int64), np.zeros((answers, best), np.float32)
         bind_array(binding.bind_output, "top_ids", ids)
         bind_array(binding.bind_output, "top_logprobs", logprobs)
