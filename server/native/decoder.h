@@ -8,6 +8,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <chrono>
 #include <stdexcept>
 #include <utility>
 #include <vector>
@@ -20,8 +21,8 @@ namespace lingraft {
 // row as many as it has room for.
 //
 // Inputs: input_ids int64 [B], past_lengths int32 [B], source_lengths int64 [B], top_k int64 [1] (as for
-// BestPieces), unscored float [P,d], plan int64 [N] (steps, room for them, the piece that ends, pieces
-// that are banned; nothing for one step), halt int32 [2]; then embeddings and positions, each int8 [V,d] and scale float [V,1], or
+// BestPieces), unscored float [P,d], plan int64 [N] (steps, room for them, the piece that ends,
+// nanoseconds or -1, pieces that are banned; nothing for one step), halt int32 [2]; then embeddings and positions, each int8 [V,d] and scale float [V,1], or
 // float [V,d] twice (attributes piece_bits and position_bits: 8 or 32); the
 // output layer, weights, scale and bias; for each layer queries, keys and values in one product and
 // their output (weights int8, scale, bias each), gamma, beta; the query to the source and its output,
@@ -34,8 +35,8 @@ namespace lingraft {
 // the memory of those that came.
 //
 // Each further step of a row is given the best of its K pieces that is not banned. The steps end after
-// the piece that ends, where all are banned, and after the one during which `halt` says so: another
-// thread wrote another number than 0 to the first place, or something came in, or ended, at the descriptor
+// the piece that ends, where all are banned, after the one during which the time of the plan runs out, or
+// during which `halt` says so: another thread wrote another number than 0 to the first place, or something came in, or ended, at the descriptor
 // in the second (none: -1).
 class Decoder {
  public:
@@ -48,12 +49,13 @@ class Decoder {
         positions_(api, info, kFixed + 2, "position_bits"),
         head_(api, info, kFixed + 4) {
     const int64_t count = api.integer(info, "layers");
+    if (count < 1) throw std::runtime_error("no layers");
     for (int64_t layer = 0; layer < count; ++layer) {
       layers_.emplace_back(api, info, kFixed + kTables + size_t(layer) * kLayerInputs);
     }
     head_size(head_.width(), heads_);
-    if (pieces_.width() != head_.width() || positions_.width() != head_.width()) {
-      throw std::runtime_error("tables of another width than the output layer");
+    for (const int64_t width : {pieces_.width(), positions_.width(), layers_.front().packed.k}) {
+      if (width != head_.width()) throw std::runtime_error("tables or layers of other widths");
     }
   }
 
@@ -73,7 +75,9 @@ class Decoder {
   }
 
  private:
-  static constexpr int64_t kPlan = 3;  // numbers before the banned pieces
+  using Clock = std::chrono::steady_clock;
+
+  static constexpr int64_t kPlan = 4;  // numbers before the banned pieces
   static constexpr size_t kFixed = 7, kTables = 7, kLayerInputs = 24, kFixedOutputs = 7;
 
   // Rows of floats, or of integers, each row times its own scale.
@@ -83,7 +87,9 @@ class Decoder {
         : integers_(api.integer(info, bits) == 8),
           sizes_(api.shape(api.constant(info, first))),
           values_(api.data<void>(api.constant(info, first))),
-          scales_(api.data<float>(api.constant(info, first + 1))) {}
+          scales_(api.data<float>(api.constant(info, first + 1))) {
+      if (integers_) require(api, info, first + 1, sizes_.at(0));
+    }
 
     // Row `index` to x; added to what is there.
     void add(int64_t index, float* x) const {
@@ -128,14 +134,24 @@ class Decoder {
           feed_forward(api, info, first + 16),
           after_self(api, info, first + 6),
           after_source(api, info, first + 14),
-          after_feed(api, info, first + 22) {}
+          after_feed(api, info, first + 22) {
+      const int64_t width = packed.k;
+      const bool fit = packed.n == 3 * width && self_out.k == width && self_out.n == width &&
+                       query.k == width && query.n == width && source_out.k == width &&
+                       source_out.n == width && feed_forward.width() == width;
+      if (!fit) throw std::runtime_error("layers that do not fit");
+      for (const size_t norm : {6, 14, 22}) {
+        for (const size_t part : {0, 1}) require(api, info, first + norm + part, width);
+      }
+    }
   };
 
   // The inputs and outputs of one call, and what goes on from step to step.
   struct Call {
     const int64_t *sources, *banned, *banned_end;
     const int32_t* halt;
-    int64_t rows, steps, answers, ends, asked, wanted, width;
+    int64_t rows, steps, answers, ends, nanoseconds, asked, wanted, width;
+    Clock::time_point begun = Clock::now();
     int64_t *ids;
     float *logprobs, *hidden, *shares;
     std::vector<int64_t> inputs;
@@ -146,6 +162,7 @@ class Decoder {
     Call(const Decoder& of, ort::Context* context);
 
     bool halted() const {
+      if (nanoseconds >= 0 && Clock::now() - begun >= std::chrono::nanoseconds(nanoseconds)) return true;
       if (__atomic_load_n(halt, __ATOMIC_RELAXED) != 0) return true;
       pollfd arrivals{halt[1], POLLIN, 0};  // of -1 nothing is ever said
       return poll(&arrivals, 1, 0) > 0;
@@ -229,13 +246,13 @@ inline Decoder::Call::Call(const Decoder& of, ort::Context* context) : width(of.
   rows = row_count({api.shape(given).at(0), 1});
   const int64_t* settings = api.data<int64_t>(plan);
   const int64_t planned = api.shape(plan).at(0);
-  steps = 1, answers = rows, ends = -1;
+  steps = 1, answers = rows, ends = nanoseconds = -1;
   if (planned > 0) {
     if (planned < kPlan || settings[0] < 1 || settings[1] < settings[0]) {
       throw std::runtime_error("no such plan");
     }
     if (rows != 1) throw std::runtime_error("more than one row goes ahead");
-    steps = settings[0], answers = settings[1], ends = settings[2];
+    steps = settings[0], answers = settings[1], ends = settings[2], nanoseconds = settings[3];
   }
   banned = settings + std::min(planned, kPlan), banned_end = settings + planned;
   halt = api.data<int32_t>(api.input(context, 6));
@@ -256,6 +273,9 @@ inline Decoder::Call::Call(const Decoder& of, ort::Context* context) : width(of.
     const size_t at = caches + 4 * layer;
     const std::vector<int64_t> sizes = api.shape(api.input(context, at));
     const std::vector<int64_t> keys = api.shape(api.input(context, at + 2));
+    for (size_t cache = at; cache < at + 4; ++cache) {
+      if (api.element(api.input(context, cache)) != ort::kHalf) throw std::runtime_error("caches in float");
+    }
     if (sizes.at(0) != rows || sizes.at(2) != width || keys.at(0) != rows || keys.at(2) != width ||
         sizes != api.shape(api.input(context, at + 1)) ||
         keys != api.shape(api.input(context, at + 3))) {

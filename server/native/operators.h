@@ -68,10 +68,18 @@ inline void dense(const ort::Api& api, const ort::Context* context, const float*
   });
 }
 
+// Raises unless a constant has so many values.
+inline void require(const ort::Api& api, const ort::KernelInfo* info, size_t input, int64_t count) {
+  int64_t values = 1;
+  for (const int64_t size : api.shape(api.constant(info, input))) values *= size;
+  if (values != count) throw std::runtime_error("a constant of another size than its layer");
+}
+
 // Weights, scale and bias of a layer, the inputs from `first` on.
 inline Weights packed(const ort::Api& api, const ort::KernelInfo* info, size_t first = 1) {
   const ort::Value* weights = api.constant(info, first);
   const std::vector<int64_t> sizes = api.shape(weights);
+  for (const size_t column_wise : {1, 2}) require(api, info, first + column_wise, sizes.at(1));
   return Weights::pack(api.data<int8_t>(weights), api.data<float>(api.constant(info, first + 1)),
                        api.data<float>(api.constant(info, first + 2)), sizes.at(0), sizes.at(1));
 }

@@ -35,6 +35,7 @@ enum Position : size_t {
   kDomainAdd = 27,
   kAddDomain = 28,
   kTensorData = 51,
+  kElementType = 60,
   kDimensionsCount = 61,
   kDimensions = 62,
   kTensorShape = 65,
@@ -101,6 +102,15 @@ class Api {
     call(kDimensions, static_cast<const Shape*>(info), sizes.data(), rank);
     reinterpret_cast<void (*)(Shape*)>(table_[kReleaseShape])(info);
     return sizes;
+  }
+
+  Element element(const Value* value) const {
+    Shape* info = nullptr;
+    call(kTensorShape, value, &info);
+    Element result = kAny;
+    call(kElementType, static_cast<const Shape*>(info), &result);
+    reinterpret_cast<void (*)(Shape*)>(table_[kReleaseShape])(info);
+    return result;
   }
 
   template <typename T>

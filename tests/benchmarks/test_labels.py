@@ -53,7 +53,7 @@ def _row(case: str, over: list[float]) -> dict[str, Any]:
                 "examples": 99,
                 "method": None,
                 "ece_before": 0.1,
-                "reason": "49 examples, under the 100 that are needed",
+                "reason": "99 examples, under the 100 that are needed",
             },
         ],
     }
@@ -106,7 +106,7 @@ def test_calibration_that_misses_its_mark_or_is_none_is_told() -> None:
     table = as_markdown([_row("topics-0", [1.2, -0.4, 2.9])])
     told = "| yo | 400 | temperature | 0.200 | 0.061 (too much) | 0.070 | 0.044 | 0.060 |"
     assert told in table
-    assert "not calibrated: 49 examples, under the 100 that are needed (not judged)" in table
+    assert "not calibrated: 99 examples, under the 100 that are needed (not judged)" in table
 
 
 def test_a_finished_case_is_not_done_again(tmp_path: Path) -> None:

@@ -39,8 +39,8 @@ class Talker:
 
     pads = True
 
-    def __init__(self, goes_ahead: bool = True) -> None:
-        self.goes_ahead = goes_ahead
+    def __init__(self, goes_ahead: bool = True, clock: Any = lambda: 0.0) -> None:
+        self.goes_ahead, self.clock = goes_ahead, clock
         self.rows: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
         self.calls: list[int] = []
         self.aheads: list[int] = []
@@ -65,10 +65,12 @@ class Talker:
     def ahead(self, piece: int, plan: Plan, halt: Any) -> list[Step]:
         """Steps as they would be asked for one by one."""
         steps: list[Step] = []
+        began = self.clock()
         while True:
             steps.append(self._step([piece], plan.candidates, late=True))
             piece = next((each for each in steps[-1].ids[0] if each not in plan.banned), plan.eos)
-            if halt[0] or piece == plan.eos or len(steps) == plan.steps:
+            late = self.clock() - began >= plan.seconds
+            if late or halt[0] or piece == plan.eos or len(steps) == plan.steps:
                 self.calls.append(len(steps))
                 self.aheads.append(len(steps))
                 return steps
@@ -109,7 +111,7 @@ class Table:
     """A batch around a Talker, driven by hand."""
 
     def __init__(self, goes_ahead: bool = True, rows: int = 8, clock: Any = lambda: 0.0) -> None:
-        self.engine, self.metrics = Talker(goes_ahead), Metrics()
+        self.engine, self.metrics = Talker(goes_ahead, clock), Metrics()
         self.queue: WorkQueue[Source, Decoded] = WorkQueue(100, 1.0, self.metrics)
         capacity = Capacity(rows, 10_000, 10_000, self.engine.footprint)
         self.batch = ContinuousBatch(self.engine, self.queue, capacity, self.metrics, clock)
@@ -305,14 +307,14 @@ def test_an_engine_that_does_not_go_ahead_is_not_asked_to() -> None:
 
 
 def test_an_expired_row_leaves_at_the_next_step(clock: Any) -> None:
-    """It goes no further ahead than its deadline leaves, at the pace seen so far."""
+    """It goes no further ahead than its deadline leaves."""
     table = Table(clock=clock)
     entry = table.put(SearchOptions(30), deadline=5.5)
     for number in range(1, 31):
         table.engine.meanwhile[number] = partial(clock.advance, 1.0)
     table.run()
     assert isinstance(entry.future.exception(0), DeadlineExceededError)
-    assert table.engine.calls == [1, 4, 1]
+    assert table.engine.calls == [6]
 
 
 def test_an_engine_that_fails_ahead_fails_that_row_alone() -> None:

@@ -83,10 +83,12 @@ class HashEngine:
     def ahead(self, piece: int, plan: Plan, halt: Any) -> list[Step]:
         """Steps as they would be asked for one by one."""
         steps: list[Step] = []
+        end = self.now + plan.seconds
         while True:
             steps.append(self.step([piece], plan.candidates, late=True))
             piece = next((each for each in steps[-1].ids[0] if each not in plan.banned), plan.eos)
-            if halt[0] or piece == plan.eos or len(steps) == plan.steps:
+            over = halt[0] or self.now >= end
+            if over or piece == plan.eos or len(steps) == plan.steps:
                 self._maybe_fail("ahead")
                 return steps
 

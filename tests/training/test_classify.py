@@ -130,6 +130,7 @@ def test_the_report_holds_every_figure(run: Path) -> None:
     assert report["training_rows"] == 180
     assert report["results"][0]["sentences"] == len(report["examples"]) == 40
     assert report["test_openings"] == 1
+    assert (run / "test" / "openings.log").read_text().split().count("served-logits") == 1
     for part in ("dev", "results"):
         (language,) = report[part]
         scores = _scores(language)

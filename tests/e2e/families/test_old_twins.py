@@ -9,8 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
+from onnx import numpy_helper
 
 from lingraft.server.app.engines import operators, translation_engine
 from lingraft.server.bundle import read_bundle
@@ -26,7 +28,18 @@ def _with_unknown_operator(folder: Path) -> None:
     """Renames an operator of the decoder's twin, and gives the manifest the new hash."""
     file = folder / "decoder_step.int8.native.onnx"
     model = onnx.load(str(file), load_external_data=False)
-    next(node for node in model.graph.node if node.op_type == "CrossAttention").op_type = "Earlier"
+    next(node for node in model.graph.node if node.domain == "lingraft").op_type = "Earlier"
+    file.write_bytes(model.SerializeToString())
+    _hash_anew(folder, file)
+
+
+def _with_short_constant(folder: Path) -> None:
+    """A layer normalisation of too few values, as no exporter should write it."""
+    file = folder / "decoder_step.int8.native.onnx"
+    model = onnx.load(str(file), load_external_data=False)
+    tensors = model.graph.initializer
+    norm = next(each for each in tensors if each.name.endswith("layer_norm.weight"))
+    norm.CopyFrom(numpy_helper.from_array(np.ones(3, np.float32), norm.name))
     file.write_bytes(model.SerializeToString())
     _hash_anew(folder, file)
 
@@ -46,7 +59,9 @@ def _with_standard_encoder(folder: Path) -> None:
     _hash_anew(folder, file)
 
 
-@pytest.mark.parametrize("damage", [_with_unknown_operator, _with_standard_encoder])
+@pytest.mark.parametrize(
+    "damage", [_with_unknown_operator, _with_short_constant, _with_standard_encoder]
+)
 def test_twins_that_do_not_open_leave_a_bundle_on_standard_operators(
     exported: Callable[[str], Any],
     tmp_path: Path,

@@ -110,7 +110,7 @@ def classify(recipe: ClassifyRecipe, output: Path) -> ClassifierGraft:
         dev=dev,
         test=test,
         decision=decide(dev.comparisons, pursuits=pursuits(arms)),
-        trust=trust_labels(model, parent.codec, data, limit, recipe.calibration),
+        trust=trust_labels(model, parent.codec, data, limit, recipe.calibration, output / _TEST),
         test_openings=openings.count(output / _TEST, GRAFT),
     )
 

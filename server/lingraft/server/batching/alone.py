@@ -7,7 +7,6 @@ comes or goes.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -37,7 +36,6 @@ class Alone:
         clock: Callable[[], float],
     ) -> None:
         self._engine, self._queue, self._clock = engine, queue, clock
-        self._step_s = math.inf  # what a step took last
         # Not 0 when the batch is to look again, and where to look for what comes in. Other threads
         # write the first while the engine reads it, which holds no lock for that: a number of 32
         # bits is there as a whole or not at all.
@@ -56,18 +54,13 @@ class Alone:
 
     def steps(self, member: Member) -> Sequence[Step]:
         """The next ones, one at least."""
-        began = self._clock()
-        plan = self._plan(member, began)
-        if plan is None:
-            # It waits for the output layer's weights to be read, and need not for all of them.
-            late = member.may_be_late
-            steps: Sequence[Step] = [self._engine.step(member.inputs, member.candidates, late)]
-        else:
-            steps = self._engine.ahead(member.inputs[0], plan, self._halt)
-        self._step_s = (self._clock() - began) / len(steps)
-        return steps
+        plan = self._plan(member)
+        if plan is not None:
+            return self._engine.ahead(member.inputs[0], plan, self._halt)
+        # It waits for the output layer's weights to be read, and need not for all of them.
+        return [self._engine.step(member.inputs, member.candidates, member.may_be_late)]
 
-    def _plan(self, member: Member, now: float) -> Plan | None:
+    def _plan(self, member: Member) -> Plan | None:
         """For more than one step; None where it may be only one."""
         if not self._engine.goes_ahead:
             return None
@@ -75,11 +68,5 @@ class Alone:
         if len(self._queue) or self._queue.is_closed or member.entry.future.done():
             return None  # who waits may expire, and joins as soon as there is room
         self._halt[1] = _NOWHERE if self._queue.arrives_at is None else self._queue.arrives_at
-        plan = member.plan(self._most(member.entry.deadline - now))
+        plan = member.plan(_MOST_AHEAD, member.entry.deadline - self._clock())
         return plan if plan is not None and plan.steps > 1 else None
-
-    def _most(self, left_s: float) -> int:
-        """Steps that end in the time that is left, at the pace of the last; 0 before any."""
-        if left_s >= _MOST_AHEAD * self._step_s:
-            return _MOST_AHEAD
-        return int(left_s / self._step_s) if left_s > 0 else 0

@@ -84,14 +84,14 @@ class Member:
         """Steps whose probabilities may come later still; at 0 `score` is due."""
         return _MOST_OWED - len(self._owed)
 
-    def plan(self, most: int) -> Plan | None:
-        """How an engine may go ahead of its row, `most` steps at most; None where it may not."""
+    def plan(self, most: int, seconds: float) -> Plan | None:
+        """How an engine may go ahead of its row, within these bounds; None where it may not."""
         late = self._search.late
         foreseen = None if late is None else late.foresee()
         if foreseen is None:
             return None
         steps = min(foreseen.steps, most, self.credit)
-        return Plan(steps, self.candidates, foreseen.banned, foreseen.eos)
+        return Plan(steps, self.candidates, foreseen.banned, foreseen.eos, seconds)
 
     def score(self, normalisers: Sequence[np.float32]) -> None:
         """Told those of `owed`."""

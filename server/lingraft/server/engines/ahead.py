@@ -6,6 +6,7 @@ more where a model is small.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,7 +24,8 @@ class Ahead:
     """Of one decoder session: whether this is `offered`, and what its steps are bound to."""
 
     def __init__(self, session: Any) -> None:
-        self.offered = _PLAN in {each.name for each in session.get_inputs()}
+        named = {each.name for each in (*session.get_inputs(), *session.get_outputs())}
+        self.offered = {_PLAN, _HALT, _MADE} <= named
         self._made: NDArray[np.int64] = np.zeros(1, np.int64)
         self._one: NDArray[np.int64] = np.zeros(0, np.int64)  # a plan of one step
         self._never: NDArray[np.int32] = np.array([0, -1], np.int32)
@@ -44,7 +46,8 @@ class Ahead:
     def bind_plan(self, binding: Any, plan: Plan, halt: NDArray[np.int32]) -> None:
         """Binds what a call of several steps follows, and what ends it."""
         steps = min(plan.steps, ROOM)
-        self._plan = np.array([steps, ROOM, plan.eos, *sorted(plan.banned)], np.int64)
+        left = -1 if math.isinf(plan.seconds) else max(0, int(plan.seconds * 1e9))
+        self._plan = np.array([steps, ROOM, plan.eos, left, *sorted(plan.banned)], np.int64)
         self._halt = halt
         bind_array(binding.bind_input, _PLAN, self._plan)
         bind_array(binding.bind_input, _HALT, self._halt)

@@ -6,6 +6,7 @@ the rows concerned.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -38,13 +39,15 @@ class Plan:
     """What holds of the coming steps of a row that is alone.
 
     Each takes the best of its `candidates` that is none of `banned`. No more than `steps` of them,
-    and none after `eos` was taken or where all candidates are banned.
+    none after `eos` was taken or where all candidates are banned, and none but the first when
+    `seconds` have passed since the call.
     """
 
     steps: int
     candidates: int
     banned: frozenset[int]
     eos: int
+    seconds: float = math.inf
 
 
 class TranslationEngine(Protocol):

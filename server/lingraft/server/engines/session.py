@@ -90,7 +90,10 @@ def _open(path: Path, wanted: str, threads: int) -> Any:
         options.add_session_config_entry("session.x64quantprecision", "1")
     kernels.register(options)
     state = ort.capi.onnxruntime_pybind11_state
-    unreadable = (state.Fail, state.InvalidGraph, state.InvalidProtobuf, state.NotImplemented)
+    unreadable = (
+        *(state.Fail, state.InvalidGraph, state.InvalidProtobuf, state.NotImplemented),
+        state.RuntimeException,  # of an operator that refuses its constants
+    )
     try:
         return ort.InferenceSession(str(path), options, providers=[wanted])
     except unreadable as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from transformers import MarianMTModel
@@ -19,12 +20,15 @@ from lingraft.training.data.corpora import spread
 from lingraft.training.data.labelled import LabelledRow
 from lingraft.training.data.testsets import TestSet
 from lingraft.training.experiment.labels import Labels, encode_rows
+from lingraft.training.measure import openings
 from lingraft.training.measure.decoding import decode_scored
 from lingraft.training.measure.metrics import chrf_of_sums, chrf_statistics
 from lingraft.training.models.classifier import SequenceClassifier, logits
+from lingraft.training.models.marian import digest_of
 from lingraft.training.recipe.calibration import Calibration
 from lingraft.training.vocabulary.codec import Codec
 
+_SERVED = "served-logits"  # of test, kept
 _MOST = 500  # sentences of a test set: an estimate of error gains little from more
 
 
@@ -70,13 +74,18 @@ def _some(test: TestSet) -> TestSet:
 
 
 def trust_labels(
-    model: SequenceClassifier, codec: Codec, data: Labels, limit: int, settings: Calibration
+    model: SequenceClassifier,
+    codec: Codec,
+    data: Labels,
+    limit: int,
+    settings: Calibration,
+    test: Path,
 ) -> LabelTrust:
     """Calibrated probabilities of every language of dev, and thresholds.
 
     All of dev calibrates: twice the examples outweigh that one half of them chose the weights of a
     few parts (docs/decisions/0024). Thresholds, whose false alarms are promised, are set on the
-    deciding half alone.
+    deciding half alone. What the model says of test is kept in the folder `test` (`openings`).
     """
 
     def answered(rows: Sequence[LabelledRow]) -> tuple[Floats, list[int], list[str]]:
@@ -84,9 +93,13 @@ def trust_labels(
         return found, data.indices(rows), [row[2] for row in rows]
 
     calibration = calibrate_classifier(*answered(data.dev), settings)
+    of = [digest_of(model), *(text for part in data.test for text in part.texts)]
+    kept = openings.answers(
+        test, _SERVED, of, lambda: [answered(part.rows)[0].tolist() for part in data.test]
+    )
     tested = {
-        part.language: _tested(calibration, *answered(part.rows), settings)
-        for part in data.test
+        part.language: _tested(calibration, part.language, found, data.indices(part.rows), settings)
+        for part, found in zip(data.test, map(np.asarray, kept), strict=True)
         if calibration.has(part.language)
     }
     if settings.thresholds is None:
@@ -99,10 +112,10 @@ def trust_labels(
 
 def _tested(
     calibration: ClassifierCalibration,
+    language: str,
     found: Floats,
     truth: Sequence[int],
-    languages: Sequence[str],
     settings: Calibration,
 ) -> Reliability:
-    chances = calibration.probabilities(found, languages)
+    chances = calibration.probabilities(found, [language] * len(truth))
     return of_labels(chances, np.asarray(truth, np.int64), settings.bins, settings.seed)

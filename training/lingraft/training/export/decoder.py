@@ -55,7 +55,8 @@ def _decoder(graph: onnx.GraphProto) -> onnx.NodeProto | None:
     pieces, positions = tables
     if not layers or pieces is None or positions is None or not _is_all(graph, pieces, positions):
         return None
-    x = next((n.output[0] for n in graph.node if set(n.input) == {pieces.made, positions.made}), "")
+    sums = (n for n in graph.node if n.op_type == "Add")
+    x = next((n.output[0] for n in sums if set(n.input) == {pieces.made, positions.made}), "")
     for index, layer in enumerate(layers):
         if not layer.follows(x, index):
             return None
@@ -108,7 +109,8 @@ class _Table:
 
     @classmethod
     def looked_up(cls, graph: onnx.GraphProto, ids: str) -> _Table | None:
-        types = {tensor.name: tensor.data_type for tensor in graph.initializer}
+        tensors = {tensor.name: tensor for tensor in graph.initializer}
+        types = {name: tensor.data_type for name, tensor in tensors.items()}
         found = [n for n in graph.node if n.op_type == "Gather" and n.input[1] == ids]
         kinds = [types.get(node.input[0]) for node in found]
         if kinds == [TensorProto.FLOAT]:
@@ -116,6 +118,8 @@ class _Table:
         if kinds != [TensorProto.INT8, TensorProto.FLOAT]:
             return None
         values, scales = found
+        if list(tensors[scales.input[0]].dims) != [tensors[values.input[0]].dims[0], 1]:
+            return None  # scales of columns
         cast = _user(graph, values.output[0], "Cast")
         scaled = cast and _user(graph, cast.output[0], "Mul")
         if not scaled or scaled.input[1] != scales.output[0]:

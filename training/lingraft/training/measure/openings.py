@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 _LOG = "openings.log"
-_A = TypeVar("_A", bound=list[int] | list[list[int]] | list[list[str]])
+_A = TypeVar("_A", bound=list[int] | list[list[int]] | list[list[str]] | list[list[list[float]]])
 
 
 def answers(folder: Path, name: str, of: Iterable[str], make: Callable[[], _A]) -> _A:

@@ -49,6 +49,7 @@ def plan_classifier(recipe: ClassifyRecipe, output: Path) -> Plan:
         sources=_sources(recipe, parent, data),
         held=[
             *halves([len(data.select)], decide, "every arm and seed"),
+            Held("dev, all of it", len(data.dev), "to calibrate the served model on"),
             Held("test", test, "opened once, answered by every arm and seed"),
         ],
         runs=[run for arm in arms for run in arm_runs(arm, recipe, budget, len(data.select))],
