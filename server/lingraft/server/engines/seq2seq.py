@@ -20,13 +20,7 @@ from numpy.typing import NDArray
 from lingraft.server.bundle import Dimensions
 from lingraft.server.engines.ahead import ROOM, Ahead, steps_of
 from lingraft.server.engines.base import Plan, Step
-from lingraft.server.engines.cache import (
-    Cache,
-    HostMemory,
-    Layout,
-    Memory,
-    bind_array,
-)
+from lingraft.server.engines.cache import Cache, HostMemory, Layout, Memory, bind_array
 from lingraft.server.engines.footprint import Blocks, Footprint
 from lingraft.server.engines.late import Late
 from lingraft.server.engines.session import check_interface, element_types, pad, pads

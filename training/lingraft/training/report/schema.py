@@ -276,8 +276,7 @@ def _finite(value: Any) -> Any:
 
 
 def _completed(result: Result) -> Result:
-    arms = [_with_spread(arm) for arm in result["arms"]]
-    done: Result = {**result, "arms": arms}
+    done: Result = {**result, "arms": [_with_spread(arm) for arm in result["arms"]]}
     if "seeds_needed" not in done and (needed := _seeds_needed(done)):
         done["seeds_needed"] = needed
     return done
